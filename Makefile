@@ -1,0 +1,94 @@
+# What can be done with this tree: `make help`. CI runs the same targets (.ci/run).
+
+# The etcd of `make demo`, and one of each minor version that Quorate runs, for tests against the real thing.
+ETCD := 3.6.16
+TEST_ETCD := 3.5.35 3.6.16 3.7.3
+
+cache := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/quorate
+# Outside the tree, so that a fresh clone compiles only what changed.
+export CARGO_TARGET_DIR ?= $(cache)/target
+
+# One strict shell for a whole recipe: the first command that fails ends it, in a pipe too.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.ONESHELL:
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint bench crds e2e setup
+
+# Sets QUORATE_TEST_ETCD to the paths of the etcd binaries to test with, separated by colons.
+define with_etcd
+QUORATE_TEST_ETCD=
+for version in $(TEST_ETCD); do
+  QUORATE_TEST_ETCD+=$${QUORATE_TEST_ETCD:+:}$$(scripts/etcd "$$version")
+done
+export QUORATE_TEST_ETCD
+endef
+
+# Runs cargo test with the arguments $(1), and ends with the totals of all test programs alone on a line.
+# It fails if cargo does, and also if no test ran: a filter or a feature gone wrong must not look like success.
+define cargo_test
+log=$$CARGO_TARGET_DIR/make-$@.log
+mkdir -p "$$CARGO_TARGET_DIR"
+status=0
+cargo test --locked --no-fail-fast $(1) | tee "$$log" || status=$$?
+awk '
+  /^test result: / {
+    for (i = 3; i <= NF; i++) {
+      if ($$i ~ /^passed/) passed += $$(i - 1)
+      if ($$i ~ /^failed/) failed += $$(i - 1)
+    }
+  }
+  END {
+    if (passed + failed == 0) print "no test ran" >"/dev/stderr"
+    printf "%d passed, %d failed\n", passed, failed
+    exit passed + failed == 0
+  }' "$$log" || status=1
+exit $$status
+endef
+
+help: ## say what the targets do
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "make %-5s  %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+demo: setup ## run a three-member etcd cluster on this machine, in ./demo; Ctrl-C stops it and keeps the data
+	@etcd=$$(scripts/etcd $(ETCD))
+	cargo build --release --locked --bin quorate
+	exec "$$CARGO_TARGET_DIR/release/quorate" up -f examples/demo.yaml --dir ./demo --etcd "$$etcd"
+
+test: setup ## run all tests, those against real etcd 3.5, 3.6 and 3.7 included
+	@$(with_etcd)
+	$(call cargo_test)
+
+lint: setup ## check format, clippy, dependencies and shell scripts
+	@cargo fmt --check
+	cargo clippy --locked --all-targets --all-features -- -D warnings
+	# As a statement of its own, because a failing substitution inside a command does not end the recipe.
+	deny=$$(scripts/tool cargo-deny)
+	"$$deny" --locked check --hide-inclusion-graph bans licenses sources
+	if command -v shellcheck >/dev/null; then
+	  shellcheck scripts/* .ci/run
+	else
+	  echo 'shellcheck is not installed: the shell scripts were not checked' >&2
+	fi
+
+bench: setup ## print the figures of the benchmarks
+	@$(with_etcd)
+	cargo bench --locked
+
+crds: setup ## write the custom resource definitions from the types
+	@mkdir -p crds "$$CARGO_TARGET_DIR"
+	# Through another file, so that a run that fails does not leave an empty definition behind.
+	new=$$CARGO_TARGET_DIR/crds.yaml
+	cargo run --locked --bin quorate -- crds >"$$new"
+	mv "$$new" crds/quorate.dev_etcdclusters.yaml
+
+e2e: setup ## run the end-to-end tests on the Kubernetes of $KUBECONFIG
+	@# The default context of kubectl may be anything; a cluster to test on has to be named.
+	if [ -z "$${KUBECONFIG:-}" ]; then
+	  echo 'set KUBECONFIG to a cluster that the tests may change' >&2
+	  exit 2
+	fi
+	export QUORATE_E2E=1
+	$(call cargo_test,--features e2e --test e2e)
+
+setup: ## install what compiling needs and the machine lacks
+	@scripts/setup

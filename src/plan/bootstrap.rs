@@ -1,0 +1,185 @@
+//! How a cluster comes into being: all members at once, or not at all.
+//!
+//! Every member of an attempt starts with the same `--initial-cluster`, the state `new` and a token of this attempt.
+//! Nobody is let in before the cluster formed and that is recorded, so an attempt that does not form can be thrown
+//! away whole: nothing can be lost with it.
+
+use jiff::Timestamp;
+
+use super::{
+    name::{ClusterId, MemberName},
+    start,
+    step::{Decision, Operation, OperationKind, Step},
+    world::{Admission, ClusterState, Incarnation, Peer, Process, World, elapsed},
+};
+
+/// The next act of a bootstrap. Only for a world whose cluster is not recorded as formed.
+pub(super) fn decide(world: &World, now: Timestamp) -> Decision {
+    let Some(admission) = world.incarnations.iter().find_map(|one| one.admission.as_ref()) else {
+        return prepare(world);
+    };
+    if let Some(one) = world.incarnations.iter().find(|one| joined(one)) {
+        return wait(format!(
+            "{} joined a cluster that is not recorded here, so the record was lost and nothing is touched; restore it from a copy",
+            one.name
+        ));
+    }
+    if let Some(why) = broken(world, admission) {
+        return throw_away(
+            world,
+            format!("this attempt cannot form a cluster: {why}; starting over under new names"),
+        );
+    }
+    if let Some(decision) = admit_rest(world, admission) {
+        return decision;
+    }
+    if let Some(cluster_id) = formed(world) {
+        let steps = vec![Step::RecordFormed { cluster_id }];
+        return act(steps, format!("the cluster formed with ID {cluster_id}"));
+    }
+    if let Some(decision) = start::decide(world, &world.incarnations.iter().collect::<Vec<_>>(), now) {
+        return decision;
+    }
+    waiting(world, now)
+}
+
+/// Nobody was told anything yet: make as many places as members are wanted, then tell all of them.
+fn prepare(world: &World) -> Decision {
+    let wanted = world.desired.size.get();
+    let reserved = &world.incarnations;
+    if reserved.iter().any(|one| one.version != world.desired.version) {
+        return throw_away(world, format!("the version is now {}", world.desired.version));
+    }
+    if reserved.len() < wanted {
+        let steps =
+            (1..).map(|n| reserve(world, world.record.serial + n)).take(wanted - reserved.len()).collect();
+        return act(steps, format!("a cluster of {wanted} members is wanted and none exists"));
+    }
+    if reserved.len() > wanted {
+        let steps =
+            reserved.iter().skip(wanted).map(|one| Step::Discard { name: one.name.clone() }).collect();
+        return act(steps, format!("only {wanted} members are wanted now"));
+    }
+    let admission = Admission {
+        state: ClusterState::New,
+        initial_cluster: reserved.iter().map(peer).collect(),
+        token: token(world),
+        id: None,
+    };
+    let steps = reserved
+        .iter()
+        .map(|one| Step::Admit { name: one.name.clone(), admission: admission.clone() })
+        .collect();
+    act(steps, format!("{wanted} members form the cluster together"))
+}
+
+fn reserve(world: &World, serial: u64) -> Step {
+    Step::Reserve {
+        name: MemberName::nth(&world.cluster, &world.uid, serial),
+        serial,
+        version: world.desired.version,
+    }
+}
+
+/// One entry of `--initial-cluster`.
+pub(super) fn peer(one: &Incarnation) -> Peer {
+    Peer { name: one.name.0.clone(), url: one.peer_url.clone() }
+}
+
+/// A token no other attempt has: IDs are made from it, so a straggler of another attempt is never taken for a member.
+fn token(world: &World) -> String {
+    let attempt = world.incarnations.first().map_or("", |one| one.name.suffix());
+    format!("{}-{}-{attempt}", world.desired.token.as_ref().unwrap_or(&world.cluster), world.uid)
+}
+
+/// Why an attempt can't succeed any more.
+fn broken(world: &World, admission: &Admission) -> Option<String> {
+    if let Some(missing) = admission.initial_cluster.iter().find(|peer| find(world, &peer.name).is_none()) {
+        return Some(format!("{} is gone", missing.name));
+    }
+    for one in &world.incarnations {
+        if one.version != world.desired.version {
+            return Some(format!(
+                "{} was made for etcd {}, and {} is wanted",
+                one.name, one.version, world.desired.version
+            ));
+        }
+        if let Some(fault) = one.data_fault() {
+            return Some(format!("{}: {fault}", one.name));
+        }
+    }
+    None
+}
+
+fn find<'a>(world: &'a World, name: &str) -> Option<&'a Incarnation> {
+    world.incarnations.iter().find(|one| one.name.0 == name)
+}
+
+/// Members of the attempt that were not told yet, and places that do not belong to it.
+fn admit_rest(world: &World, admission: &Admission) -> Option<Decision> {
+    let steps: Vec<_> = world
+        .incarnations
+        .iter()
+        .filter(|one| one.admission.is_none())
+        .map(|one| match admission.initial_cluster.iter().any(|peer| peer.name == one.name.0) {
+            true => Step::Admit { name: one.name.clone(), admission: admission.clone() },
+            false => Step::Discard { name: one.name.clone() },
+        })
+        .collect();
+    (!steps.is_empty())
+        .then(|| act(steps, "the rest of the first members is told how to form the cluster".into()))
+}
+
+/// A member of a bootstrap never has the state `existing`.
+fn joined(one: &Incarnation) -> bool {
+    one.admission.as_ref().is_some_and(|admission| admission.state == ClusterState::Existing)
+}
+
+/// The ID of the cluster, if every member serves and all name the same one.
+fn formed(world: &World) -> Option<ClusterId> {
+    let mut ids =
+        world.incarnations.iter().map(|one| one.report.as_ref().filter(|r| r.ready).map(|r| r.cluster_id));
+    let first = ids.next()??;
+    ids.all(|id| id == Some(first)).then_some(first)
+}
+
+fn waiting(world: &World, now: Timestamp) -> Decision {
+    let starts: Option<Vec<Timestamp>> = world
+        .incarnations
+        .iter()
+        .map(|one| match one.process {
+            Process::Running { since } => Some(since),
+            _ => None,
+        })
+        .collect();
+    // Counted from the last start: a member that can't start for a reason of its surroundings is no failed attempt.
+    if let Some(last) = starts.as_ref().and_then(|starts| starts.iter().max())
+        && elapsed(*last, now) >= world.policy.bootstrap
+    {
+        let seconds = world.policy.bootstrap.as_secs();
+        return throw_away(
+            world,
+            format!("the cluster did not form within {seconds} s; starting over under new names"),
+        );
+    }
+    let ready = world.incarnations.iter().filter(|one| one.report.as_ref().is_some_and(|r| r.ready)).count();
+    let blocked = world.incarnations.iter().find_map(|one| start::obstacle(one));
+    let detail = blocked.map(|why| format!("; {why}")).unwrap_or_default();
+    wait(format!("the cluster is forming: {ready} of {} members are ready{detail}", world.incarnations.len()))
+}
+
+fn throw_away(world: &World, reason: String) -> Decision {
+    act(world.incarnations.iter().map(|one| Step::Discard { name: one.name.clone() }).collect(), reason)
+}
+
+fn operation() -> Operation {
+    Operation { kind: OperationKind::Bootstrap, member: None, since: None }
+}
+
+fn act(steps: Vec<Step>, reason: String) -> Decision {
+    Decision::Act { steps, operation: operation(), reason }
+}
+
+fn wait(reason: String) -> Decision {
+    Decision::Wait { operation: Some(operation()), reason, again: super::SOON }
+}

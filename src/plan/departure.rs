@@ -1,0 +1,96 @@
+//! Taking a voter down, for a while or for good: tell clients, hand leadership over, then act.
+
+use super::{
+    SOON,
+    step::{Decision, Operation, OperationKind, Step},
+    view::{Seat, View},
+    world::{Incarnation, elapsed},
+};
+
+/// Why a voter is taken down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// Fewer members are wanted.
+    ScaleIn,
+    /// Another one takes its place.
+    Replace,
+    /// It comes back on its own data.
+    Restart,
+}
+
+/// The next act of taking `seat` down. Nothing goes around the gate.
+pub(super) fn decide(view: &View<'_>, seat: &Seat<'_>, purpose: Purpose, why: &str) -> Decision {
+    let wait =
+        |reason: String| Decision::Wait { operation: Some(operation(seat, purpose)), reason, again: SOON };
+    let act = |steps: Vec<Step>, reason: String| Decision::Act {
+        steps,
+        operation: operation(seat, purpose),
+        reason,
+    };
+
+    if let Err(refusal) = view.may_lose(seat) {
+        return wait(format!("{why}, but it stays for now: {refusal}"));
+    }
+    if let Some(one) = seat.incarnation.filter(|one| one.running()) {
+        if let Some(reason) = unsettled(view, one) {
+            return wait(reason);
+        }
+        let Some(since) = one.draining else {
+            return act(
+                vec![Step::Drain { name: one.name.clone() }],
+                format!("{why}: clients are told to leave it first"),
+            );
+        };
+        if elapsed(since, view.now) < view.world.policy.drain {
+            return wait(format!("{why}: clients are leaving it"));
+        }
+        if view.leader() == Some(seat.listed.id) {
+            return hand_over(view, seat, purpose, why);
+        }
+    }
+    match (purpose, seat.incarnation) {
+        (Purpose::Restart, Some(one)) => act(vec![Step::Stop { name: one.name.clone() }], why.to_owned()),
+        _ => act(vec![Step::Remove { id: seat.listed.id, name: seat.label() }], why.to_owned()),
+    }
+}
+
+/// Clients of a member that came back a moment ago may not have found it again.
+fn unsettled(view: &View<'_>, leaving: &Incarnation) -> Option<String> {
+    let (name, age) = view.youngest_start()?;
+    (age < view.world.policy.settle && *name != leaving.name)
+        .then(|| format!("waiting for clients to come back to {name} before {} goes", leaving.name))
+}
+
+/// Leadership goes to the healthy voter that has served longest, since it is the last to be taken down itself.
+fn hand_over(view: &View<'_>, seat: &Seat<'_>, purpose: Purpose, why: &str) -> Decision {
+    let candidate = view
+        .healthy()
+        .filter(|other| other.listed.id != seat.listed.id)
+        .filter_map(|other| other.incarnation.map(|one| (other.listed.id, one)))
+        .filter(|(_, one)| one.draining.is_none())
+        .min_by_key(|(_, one)| one.created);
+    match candidate {
+        Some((to, one)) => Decision::Act {
+            steps: vec![Step::MoveLeader { from: seat.listed.id, to, to_name: one.name.clone() }],
+            operation: operation(seat, purpose),
+            reason: format!("{why}: it leads, so leadership goes to {} first", one.name),
+        },
+        None => Decision::Wait {
+            operation: Some(operation(seat, purpose)),
+            reason: format!("{why}: it leads, and no other voter is fit to lead"),
+            again: SOON,
+        },
+    }
+}
+
+fn operation(seat: &Seat<'_>, purpose: Purpose) -> Operation {
+    Operation {
+        kind: match purpose {
+            Purpose::ScaleIn => OperationKind::ScaleIn,
+            Purpose::Replace => OperationKind::Replace,
+            Purpose::Restart => OperationKind::Restart,
+        },
+        member: seat.incarnation.map(|one| one.name.clone()),
+        since: seat.incarnation.and_then(|one| one.draining),
+    }
+}

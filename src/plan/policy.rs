@@ -1,0 +1,58 @@
+//! How long to wait for what. Every figure here was measured on real etcd; see docs/architecture.md.
+
+use std::time::Duration;
+
+/// The waiting times of a decision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Policy {
+    /// From telling clients to leave a member until it is taken down.
+    pub drain: Duration,
+    /// From a member's return until the next one may be taken down: clients reconnect with a back-off of about a second.
+    pub settle: Duration,
+    /// From the last member's start until a cluster that did not form is thrown away: a split first election alone takes 3 s.
+    pub bootstrap: Duration,
+    /// From a learner's creation until it is given up, since it holds the only learner slot.
+    pub learner: Duration,
+    /// How many raft entries a learner may be behind when it is promoted.
+    pub catch_up: u64,
+    /// The longest pause between two starts of a member that keeps ending.
+    pub back_off: Duration,
+    /// The shortest time between two comparisons of the members' data.
+    pub compare: Duration,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            drain: Duration::from_millis(1500),
+            settle: Duration::from_secs(3),
+            bootstrap: Duration::from_secs(20),
+            learner: Duration::from_secs(300),
+            catch_up: 500,
+            back_off: Duration::from_secs(60),
+            compare: Duration::from_secs(45),
+        }
+    }
+}
+
+impl Policy {
+    /// How long to wait before the next start of a member that ended `failures` times in a row: at once after the
+    /// first time, then 1 s, 2 s, 4 s and so on.
+    pub fn restart_after(&self, failures: u32) -> Duration {
+        match failures {
+            0 | 1 => Duration::ZERO,
+            more => Duration::from_secs(1 << (more - 2).min(10)).min(self.back_off),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn restarts_back_off_to_a_limit() {
+        let seconds: Vec<_> = (0..12).map(|n| Policy::default().restart_after(n).as_secs()).collect();
+        assert_eq!(seconds, [0, 0, 1, 2, 4, 8, 16, 32, 60, 60, 60, 60]);
+    }
+}

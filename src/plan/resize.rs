@@ -1,0 +1,98 @@
+//! From the members there are to the members that are wanted, one at a time.
+
+use std::{cmp::Reverse, collections::BTreeMap};
+
+use super::{
+    departure::{self, Purpose},
+    name::MemberName,
+    step::{Decision, Operation, OperationKind, Step},
+    version::EtcdVersion,
+    view::{Seat, View},
+    world::{Incarnation, World},
+};
+
+/// Takes one voter out when there are too many.
+pub(super) fn shrink(view: &View<'_>) -> Option<Decision> {
+    let wanted = view.world.desired.size.get();
+    if view.voters.len() <= wanted {
+        return None;
+    }
+    let victim = victim(view)?;
+    let why =
+        format!("{} goes: {} voters are there and {wanted} are wanted", victim.label(), view.voters.len());
+    Some(departure::decide(view, victim, Purpose::ScaleIn, &why))
+}
+
+/// Who goes: unhealthy first, then one that clients were already told to leave, then from the most crowded node, then
+/// the youngest.
+fn victim<'v, 'a>(view: &'v View<'a>) -> Option<&'v Seat<'a>> {
+    let mut crowd: BTreeMap<&str, usize> = BTreeMap::new();
+    for one in view.voters.iter().filter_map(|seat| seat.incarnation) {
+        *crowd.entry(&one.node).or_default() += 1;
+    }
+    view.voters.iter().min_by_key(|seat| {
+        let one = seat.incarnation;
+        let draining = one.is_some_and(|one| one.draining.is_some());
+        let neighbours = one.and_then(|one| crowd.get(one.node.as_str())).copied().unwrap_or_default();
+        (
+            seat.healthy(view.world),
+            Reverse(draining),
+            Reverse(neighbours),
+            Reverse(one.map(|one| one.created)),
+        )
+    })
+}
+
+/// Adds one learner when there are too few voters: a place first, so that its name and address are known to the end.
+pub(super) fn grow(view: &View<'_>) -> Option<Decision> {
+    let world = view.world;
+    let wanted = world.desired.size.get();
+    let reason = format!("{} voters are there and {wanted} are wanted", view.voters.len());
+    if view.voters.len() >= wanted {
+        return None;
+    }
+    let step = match view.unlisted().find(|one| one.admission.is_none()) {
+        Some(one) => Step::AddLearner { name: one.name.clone(), peer_url: one.peer_url.clone() },
+        None => {
+            let serial = world.record.serial + 1;
+            let name = MemberName::nth(&world.cluster, &world.uid, serial);
+            Step::Reserve { name, serial, version: running_version(world) }
+        }
+    };
+    let since = view.unlisted().find(|one| one.admission.is_none()).map(|one| one.created);
+    let member = Some(MemberName(step.member().to_owned()));
+    Some(Decision::Act {
+        steps: vec![step],
+        operation: Operation { kind: OperationKind::ScaleOut, member, since },
+        reason,
+    })
+}
+
+/// A new member gets the version that the others run: a version is changed by a rolling upgrade, not by the way.
+pub(super) fn running_version(world: &World) -> EtcdVersion {
+    world.incarnations.iter().map(|one| one.version).min().unwrap_or(world.desired.version)
+}
+
+/// Deletes what is no member (any more): its removal was confirmed by this very list, or it was never added.
+pub(super) fn clear_away(view: &View<'_>) -> Option<Decision> {
+    let grows = view.voters.len() < view.world.desired.size.get() && view.learners.is_empty();
+    let next = view.unlisted().find(|one| one.admission.is_none()).map(|one| &one.name);
+    let gone: Vec<&Incarnation> =
+        view.unlisted().filter(|one| one.admission.is_some() || !grows || next != Some(&one.name)).collect();
+    let first = gone.first()?;
+    let reason = match first.admission {
+        Some(_) => {
+            format!("etcd confirmed that {} is not a member any more: its process and data go", first.name)
+        }
+        None => format!("the place made for {} is not needed", first.name),
+    };
+    Some(Decision::Act {
+        steps: gone.iter().map(|one| Step::Discard { name: one.name.clone() }).collect(),
+        operation: Operation {
+            kind: OperationKind::ScaleIn,
+            member: Some(first.name.clone()),
+            since: first.draining,
+        },
+        reason,
+    })
+}

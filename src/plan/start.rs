@@ -1,0 +1,67 @@
+//! Starting members again on the data they have: cheap, and always right to try.
+
+use jiff::Timestamp;
+
+use super::{
+    evidence::shorten,
+    step::{Decision, Operation, OperationKind, Step},
+    world::{Incarnation, Process, World, elapsed},
+};
+
+/// Starts every one of `members` that may run and does not, once its back-off is over.
+pub(super) fn decide(world: &World, members: &[&Incarnation], now: Timestamp) -> Option<Decision> {
+    let due: Vec<_> =
+        members.iter().filter(|one| one.admission.is_some() && is_due(world, one, now)).collect();
+    let first = due.first()?;
+    let reason = match &first.process {
+        Process::Exited { failures: 0, .. } => {
+            format!("{} was stopped and is started again on its data", first.name)
+        }
+        Process::Exited { failures, last_words, .. } => {
+            let times =
+                if *failures == 1 { "ended".into() } else { format!("ended {failures} times in a row") };
+            format!("{} {times} and is started again on its data{}", first.name, quote(last_words))
+        }
+        Process::Blocked { why, .. } => {
+            format!("{} could not start before ({why}) and is tried again", first.name)
+        }
+        _ => format!("{} is started for the first time", first.name),
+    };
+    Some(Decision::Act {
+        steps: due.iter().map(|one| Step::Start { name: one.name.clone() }).collect(),
+        operation: Operation { kind: OperationKind::Recover, member: Some(first.name.clone()), since: None },
+        reason,
+    })
+}
+
+fn is_due(world: &World, one: &Incarnation, now: Timestamp) -> bool {
+    // The guard: a member whose data is gone must not vote again under its old ID.
+    if one.data_fault().is_some() {
+        return false;
+    }
+    match &one.process {
+        Process::NotStarted => true,
+        Process::Running { .. } => false,
+        Process::Exited { at, failures, .. } => elapsed(*at, now) >= world.policy.restart_after(*failures),
+        Process::Blocked { at, .. } => elapsed(*at, now) >= super::SOON,
+    }
+}
+
+/// Why a member does not run, in words; `None` while it runs.
+pub(super) fn obstacle(one: &Incarnation) -> Option<String> {
+    match &one.process {
+        Process::Running { .. } | Process::NotStarted => None,
+        Process::Exited { failures: 0, .. } => Some(format!("{} was stopped", one.name)),
+        Process::Exited { failures, last_words, .. } => {
+            Some(format!("{} ended {failures} times in a row{}", one.name, quote(last_words)))
+        }
+        Process::Blocked { why, .. } => Some(format!("{} cannot start: {why}", one.name)),
+    }
+}
+
+fn quote(last_words: &str) -> String {
+    match last_words.lines().rev().find(|line| !line.trim().is_empty()) {
+        Some(line) => format!("; its last line: {}", shorten(line)),
+        None => String::new(),
+    }
+}

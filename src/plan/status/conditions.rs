@@ -1,0 +1,210 @@
+//! The conditions of a cluster: what tools wait for and what alerts are made of.
+
+use jiff::Timestamp;
+
+use super::{ClusterStatus, Condition, moment, outdated, trouble};
+use crate::plan::{
+    Decision, Membership,
+    divergence::{self, Outcome},
+    outage::{self, Outage},
+    quorum::quorum,
+    view::View,
+};
+
+/// A condition before it has a time.
+pub(super) struct Fact {
+    kind: &'static str,
+    status: &'static str,
+    reason: &'static str,
+    message: String,
+}
+
+impl Fact {
+    fn new(kind: &'static str, holds: bool, reason: &'static str, message: impl Into<String>) -> Self {
+        let status = if holds { "True" } else { "False" };
+        Self { kind, status, reason, message: message.into() }
+    }
+
+    /// The time changes only with the status, so that one can read since when.
+    pub(super) fn into_condition(
+        self,
+        generation: Option<i64>,
+        previous: Option<&ClusterStatus>,
+        now: Timestamp,
+    ) -> Condition {
+        let before =
+            previous.and_then(|status| status.condition(self.kind)).filter(|old| old.status == self.status);
+        Condition {
+            kind: self.kind.to_owned(),
+            status: self.status.to_owned(),
+            reason: self.reason.to_owned(),
+            message: self.message,
+            last_transition_time: before.map_or_else(|| moment(now), |old| old.last_transition_time.clone()),
+            observed_generation: generation,
+        }
+    }
+}
+
+pub(super) fn all(
+    view: &View<'_>,
+    confirmed: bool,
+    decision: &Decision,
+    status: &ClusterStatus,
+) -> Vec<Fact> {
+    let lost = quorum_lost(view, confirmed);
+    let applied = spec_applied(view);
+    let degraded = degraded(view, &lost);
+    let available = available(view, confirmed, &lost);
+    vec![
+        ready(view, status, decision, &applied, &available),
+        available,
+        progressing(decision),
+        degraded,
+        applied,
+        lost,
+        paused(view),
+    ]
+}
+
+fn ready(
+    view: &View<'_>,
+    status: &ClusterStatus,
+    decision: &Decision,
+    applied: &Fact,
+    available: &Fact,
+) -> Fact {
+    let wanted = view.world.desired.size.get();
+    let members = format!("{} of {wanted} members are ready", status.ready_members);
+    let complete = status.ready_members == i64::try_from(wanted).unwrap_or_default()
+        && status.size == status.ready_members;
+    if available.status == "False" {
+        return Fact::new("Ready", false, available.reason, available.message.clone());
+    }
+    if applied.status == "False" {
+        return Fact::new("Ready", false, applied.reason, applied.message.clone());
+    }
+    match decision.operation() {
+        Some(operation) => Fact::new("Ready", false, operation.kind.name(), decision.reason()),
+        None if complete => Fact::new("Ready", true, "AllMembersReady", members),
+        None => Fact::new("Ready", false, "MembersNotReady", members),
+    }
+}
+
+fn available(view: &View<'_>, confirmed: bool, lost: &Fact) -> Fact {
+    if view.world.record.cluster_id.is_none() {
+        return Fact::new("Available", false, "Forming", "the cluster has not formed yet");
+    }
+    let healthy = view.voters.iter().filter(|seat| seat.serving(view.world)).count();
+    if confirmed && healthy >= quorum(view.voters.len()) {
+        let message = format!("{healthy} of {} voters serve linearizable reads", view.voters.len());
+        return Fact::new("Available", true, "QuorumServes", message);
+    }
+    match lost.status {
+        "True" => Fact::new("Available", false, lost.reason, lost.message.clone()),
+        _ => Fact::new("Available", false, "NoLeader", lost.message.clone()),
+    }
+}
+
+fn progressing(decision: &Decision) -> Fact {
+    match decision.operation() {
+        Some(operation) => Fact::new("Progressing", true, operation.kind.name(), decision.reason()),
+        None => match decision {
+            Decision::Settled => Fact::new("Progressing", false, "Settled", decision.reason()),
+            _ => Fact::new("Progressing", false, "Waiting", decision.reason()),
+        },
+    }
+}
+
+fn degraded(view: &View<'_>, lost: &Fact) -> Fact {
+    if let Some(Outcome::Differ(hashes)) = view.world.divergence.as_ref().map(|last| &last.outcome) {
+        return Fact::new("Degraded", true, "DataDiverged", divergence::describe(hashes));
+    }
+    if lost.status == "True" {
+        return Fact::new("Degraded", true, lost.reason, lost.message.clone());
+    }
+    let alarms: Vec<_> = view
+        .seats()
+        .filter_map(|seat| seat.incarnation)
+        .flat_map(|one| {
+            one.report.iter().flat_map(move |r| r.alarms.iter().map(move |a| format!("{a} at {}", one.name)))
+        })
+        .collect();
+    if !alarms.is_empty() {
+        return Fact::new(
+            "Degraded",
+            true,
+            "AlarmActive",
+            format!("alarms are raised: {}", alarms.join(", ")),
+        );
+    }
+    let formed = view.world.record.cluster_id.is_some();
+    let troubles: Vec<_> = view
+        .seats()
+        .filter(|seat| formed && !seat.listed.learner && !seat.healthy(view.world))
+        .map(|seat| match seat.incarnation {
+            Some(one) => {
+                format!("{}: {}", one.name, trouble(one).unwrap_or_else(|| "it does not serve".into()))
+            }
+            None => format!("{}: nothing of it exists any more", seat.label()),
+        })
+        .chain(
+            view.unlisted()
+                .filter_map(|one| trouble(one).filter(|_| !formed).map(|why| format!("{}: {why}", one.name))),
+        )
+        .collect();
+    match troubles.is_empty() {
+        true => Fact::new("Degraded", false, "AsExpected", "no member is in trouble"),
+        false => Fact::new("Degraded", true, "MembersUnhealthy", troubles.join("; ")),
+    }
+}
+
+fn spec_applied(view: &View<'_>) -> Fact {
+    let world = view.world;
+    if let Some(first) = world.desired.not_applied.first() {
+        let message = if world.desired.not_applied.len() == 1 {
+            first.clone()
+        } else {
+            world.desired.not_applied.join("; ")
+        };
+        return Fact::new("SpecApplied", false, "NotApplied", message);
+    }
+    let outdated: Vec<_> = world.incarnations.iter().filter_map(|one| outdated(world, one)).collect();
+    if !outdated.is_empty() {
+        let message = format!(
+            "{}; a change of version or options reaches members that are there only by a restart: `quorate restart NAME` \
+             applies options, and versions stay as they are",
+            outdated.join("; ")
+        );
+        return Fact::new("SpecApplied", false, "MembersOutdated", message);
+    }
+    Fact::new("SpecApplied", true, "Applied", "the whole spec is applied")
+}
+
+fn quorum_lost(view: &View<'_>, confirmed: bool) -> Fact {
+    let world = view.world;
+    if world.record.cluster_id.is_none() {
+        return Fact::new("QuorumLost", false, "Forming", "the cluster has not formed yet");
+    }
+    if confirmed {
+        return match outage::majority_data_lost(view) {
+            Some(message) => Fact::new("QuorumLost", true, "MajorityDataLost", message),
+            None => Fact::new("QuorumLost", false, "QuorumServes", "a quorum confirms the member list"),
+        };
+    }
+    let Membership::Unknown { why, hearsay } = &world.membership else {
+        return Fact::new("QuorumLost", false, "QuorumServes", "a quorum confirms the member list");
+    };
+    let message = outage::explain(world, why, hearsay);
+    match outage::kind(&outage::voters(world, hearsay)) {
+        Outage::DataLost => Fact::new("QuorumLost", true, "MajorityDataLost", message),
+        Outage::Down => Fact::new("QuorumLost", true, "MajorityDown", message),
+        Outage::NoLeader => Fact { kind: "QuorumLost", status: "Unknown", reason: "NoLeader", message },
+    }
+}
+
+fn paused(view: &View<'_>) -> Fact {
+    match view.world.desired.paused {
+        true => Fact::new("Paused", true, "SpecPaused", "spec.paused is true: nothing is touched"),
+        false => Fact::new("Paused", false, "NotPaused", "the cluster is looked after"),
+    }
+}

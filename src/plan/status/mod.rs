@@ -1,0 +1,270 @@
+//! What people read: the same status on every platform, computed from a look at the cluster and the decision on it.
+//!
+//! No decision ever depends on it.
+
+mod conditions;
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Decision, Incarnation, Listed, Membership, Process, World,
+    view::{Seat, View},
+};
+
+/// The status of an EtcdCluster.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ClusterStatus {
+    /// The generation of the spec that this status speaks of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// etcd's ID of the cluster, in hex like etcdctl prints it; absent until the cluster formed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cluster_id: Option<String>,
+    /// The lowest version of etcd among the members.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// How many members exist.
+    pub size: i64,
+    /// How many of them serve.
+    pub ready_members: i64,
+    /// How many of them run with what the spec says now.
+    pub updated_members: i64,
+    /// The name of the leader.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub leader: Option<String>,
+    /// The raft term.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub term: Option<i64>,
+    /// The members, by name.
+    pub members: Vec<MemberStatus>,
+    /// The work in progress; absent when there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub operation: Option<OperationStatus>,
+    /// Ready, Available, Progressing, Degraded, SpecApplied, QuorumLost and Paused.
+    pub conditions: Vec<Condition>,
+    /// Selects what belongs to the cluster, for the scale subresource.
+    pub selector: String,
+}
+
+/// One member in the status.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct MemberStatus {
+    /// Its name; never used again after it.
+    pub name: String,
+    /// Its ID in hex; absent until etcd knows it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// `leader`, `voter`, `learner` or `unstarted`.
+    pub role: String,
+    /// Whether clients should use it: it serves and is not about to leave.
+    pub ready: bool,
+    /// The version of its binary.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// Where its peers reach it.
+    #[serde(rename = "peerURL")]
+    pub peer_url: String,
+    /// Where clients reach it.
+    #[serde(rename = "clientURL")]
+    pub client_url: String,
+    /// The size of its database, in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub db_size: Option<i64>,
+    /// The part of it in use, in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub db_size_in_use: Option<i64>,
+    /// The last raft entry it applied.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub raft_index: Option<i64>,
+    /// The alarms raised for it.
+    pub alarms: Vec<String>,
+    /// Where it runs; absent on one machine.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub node: String,
+    /// Why it is not ready.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+/// The work in progress.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct OperationStatus {
+    /// `Bootstrap`, `ScaleOut`, `ScaleIn`, `Replace`, `Restart` or `Recover`.
+    pub kind: String,
+    /// The member it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub member: Option<String>,
+    /// Since when.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<String>,
+    /// What is done now, or what it waits for.
+    pub reason: String,
+}
+
+/// A condition, in the shape Kubernetes gives it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Condition {
+    /// Its name.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// `True`, `False` or `Unknown`.
+    pub status: String,
+    /// One word that programs may rely on.
+    pub reason: String,
+    /// A sentence for people.
+    pub message: String,
+    /// When `status` changed last.
+    pub last_transition_time: String,
+    /// The generation of the spec it speaks of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+}
+
+impl ClusterStatus {
+    /// The condition of that name.
+    pub fn condition(&self, kind: &str) -> Option<&Condition> {
+        self.conditions.iter().find(|condition| condition.kind == kind)
+    }
+
+    /// Whether the condition of that name is `True`.
+    pub fn is(&self, kind: &str) -> bool {
+        self.condition(kind).is_some_and(|condition| condition.status == "True")
+    }
+}
+
+/// Writes the status of one look. `previous` only keeps the times at which conditions changed.
+pub fn describe(
+    world: &World,
+    decision: &Decision,
+    generation: Option<i64>,
+    previous: Option<&ClusterStatus>,
+    now: Timestamp,
+) -> ClusterStatus {
+    let (list, confirmed): (&[Listed], bool) = match &world.membership {
+        Membership::Known(list) => (list, true),
+        Membership::Unknown { hearsay, .. } => (hearsay, false),
+    };
+    let view = View::new(world, list, now);
+    let leader = if confirmed { view.leader() } else { None };
+    let mut members: Vec<_> = view
+        .seats()
+        .map(|seat| listed(world, seat, confirmed, leader == Some(seat.listed.id)))
+        .chain(view.unlisted().map(|one| existing(one)))
+        .collect();
+    members.sort_by(|a, b| a.name.cmp(&b.name));
+    let newest =
+        world.incarnations.iter().filter_map(|one| one.report.as_ref()).max_by_key(|report| report.term);
+    let mut status = ClusterStatus {
+        observed_generation: generation,
+        cluster_id: world.record.cluster_id.map(|id| id.to_string()),
+        version: members
+            .iter()
+            .filter_map(|one| one.version.clone())
+            .min_by_key(|v| v.parse::<semver::Version>().ok()),
+        size: count(members.len()),
+        ready_members: count(members.iter().filter(|one| one.ready).count()),
+        updated_members: count(
+            world.incarnations.iter().filter(|one| outdated(world, one).is_none()).count(),
+        ),
+        leader: members.iter().find(|one| one.role == "leader").map(|one| one.name.clone()),
+        term: newest.map(|report| report.term.cast_signed()),
+        members,
+        operation: decision.operation().map(|operation| OperationStatus {
+            kind: operation.kind.name().to_owned(),
+            member: operation.member.as_ref().map(|name| name.0.clone()),
+            since: operation.since.map(moment),
+            reason: decision.reason().to_owned(),
+        }),
+        conditions: Vec::new(),
+        selector: format!("quorate.dev/cluster={}", world.cluster),
+    };
+    status.conditions = conditions::all(&view, confirmed, decision, &status)
+        .into_iter()
+        .map(|fact| fact.into_condition(generation, previous, now))
+        .collect();
+    status
+}
+
+/// Seconds are enough for people, and Kubernetes' own times have no more.
+pub(super) fn moment(time: Timestamp) -> String {
+    format!("{time:.0}")
+}
+
+fn count(number: usize) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// Why a member does not run with what the spec says now.
+pub(super) fn outdated(world: &World, one: &Incarnation) -> Option<String> {
+    if one.version != world.desired.version {
+        return Some(format!(
+            "{} runs etcd {}, and {} is wanted",
+            one.name, one.version, world.desired.version
+        ));
+    }
+    super::options::difference(&one.options, &world.desired.options)
+        .map(|difference| format!("{} runs with other options ({difference})", one.name))
+}
+
+fn listed(world: &World, seat: &Seat<'_>, confirmed: bool, leads: bool) -> MemberStatus {
+    let base = match seat.incarnation {
+        Some(one) => existing(one),
+        None => MemberStatus {
+            name: seat.label(),
+            peer_url: seat.listed.peer_urls.join(","),
+            message: Some("etcd lists it, and nothing exists for it".into()),
+            ..MemberStatus::default()
+        },
+    };
+    let unstarted = seat.listed.name.is_empty();
+    let role = match (leads, seat.listed.learner, unstarted) {
+        (true, ..) => "leader",
+        (_, _, true) => "unstarted",
+        (_, true, _) => "learner",
+        _ => "voter",
+    };
+    let draining = seat.incarnation.is_some_and(|one| one.draining.is_some());
+    let ready = confirmed && !seat.listed.learner && seat.serving(world) && !draining;
+    let message = if ready {
+        None
+    } else {
+        base.message.or_else(|| draining.then(|| "clients are told to leave it".into()))
+    };
+    MemberStatus { id: Some(seat.listed.id.to_string()), role: role.to_owned(), ready, message, ..base }
+}
+
+fn existing(one: &Incarnation) -> MemberStatus {
+    let report = one.report.as_ref();
+    MemberStatus {
+        name: one.name.0.clone(),
+        id: report.map(|report| report.id.to_string()),
+        role: "unstarted".into(),
+        ready: false,
+        version: Some(report.map_or_else(|| one.version.to_string(), |report| report.version.clone())),
+        peer_url: one.peer_url.clone(),
+        client_url: one.client_url.clone(),
+        db_size: report.map(|report| report.db_size),
+        db_size_in_use: report.map(|report| report.db_size_in_use),
+        raft_index: report.map(|report| report.applied_index.cast_signed()),
+        alarms: report.map(|report| report.alarms.clone()).unwrap_or_default(),
+        node: one.node.clone(),
+        message: trouble(one),
+    }
+}
+
+/// What keeps a member from serving, as far as it can be told.
+pub(super) fn trouble(one: &Incarnation) -> Option<String> {
+    if let Some(fault) = one.data_fault() {
+        return Some(fault);
+    }
+    match &one.process {
+        Process::Running { .. } if one.report.is_none() => Some("it runs and does not answer yet".into()),
+        _ => super::start::obstacle(one),
+    }
+}

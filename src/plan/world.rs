@@ -1,0 +1,265 @@
+//! Everything a decision looks at, as plain values: what is wanted, what exists, what etcd says.
+//!
+//! A platform and the etcd clients fill a [`World`] anew for every pass; nothing in it is remembered from the last one
+//! except the [`Record`], which holds the facts that can't be observed again.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    divergence::Divergence,
+    name::{ClusterId, MemberId, MemberName},
+    options::EtcdOptions,
+    policy::Policy,
+    quorum::ClusterSize,
+    version::EtcdVersion,
+};
+
+/// One look at a cluster.
+#[derive(Debug, Clone)]
+pub struct World {
+    /// The name of the cluster.
+    pub cluster: String,
+    /// What tells this cluster from another of the same name; part of its token.
+    pub uid: String,
+    /// What a person asked for.
+    pub desired: Desired,
+    /// The facts that can't be observed again.
+    pub record: Record,
+    /// The members that exist on the platform, whether etcd knows them or not.
+    pub incarnations: Vec<Incarnation>,
+    /// The member list of etcd.
+    pub membership: Membership,
+    /// The last comparison of the members' data, if there was one.
+    pub divergence: Option<Divergence>,
+    /// How long to wait for what.
+    pub policy: Policy,
+}
+
+/// The spec, checked and in the words of this module.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Desired {
+    /// How many members.
+    pub size: ClusterSize,
+    /// Which version of etcd.
+    pub version: EtcdVersion,
+    /// Which options of etcd.
+    pub options: EtcdOptions,
+    /// The text before the UID in `--initial-cluster-token`; the cluster's name when absent.
+    pub token: Option<String>,
+    /// Look and report, touch nothing.
+    pub paused: bool,
+    /// What the spec says that can't be applied: one sentence each. It ends up in the condition `SpecApplied`.
+    pub not_applied: Vec<String>,
+}
+
+/// The facts that can't be observed again. They are written down before anything relies on them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Record {
+    /// The ID of the cluster, once it formed. From then on no member starts with the state `new` again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cluster_id: Option<ClusterId>,
+    /// How many names were given out; the next member gets the name after this one.
+    pub serial: u64,
+}
+
+/// One life of a member on the platform: a name, a place for data, a process or Pod.
+#[derive(Debug, Clone)]
+pub struct Incarnation {
+    /// Its name, never used again.
+    pub name: MemberName,
+    /// Where its peers reach it.
+    pub peer_url: String,
+    /// Where clients reach it.
+    pub client_url: String,
+    /// When it was made.
+    pub created: Timestamp,
+    /// The version of etcd it was made for.
+    pub version: EtcdVersion,
+    /// The options it was last started with.
+    pub options: EtcdOptions,
+    /// How it enters the cluster; `None` while it is only reserved, which means it must not start yet.
+    pub admission: Option<Admission>,
+    /// What its process does.
+    pub process: Process,
+    /// What its data folder holds.
+    pub data: Data,
+    /// Since when clients are told to leave it.
+    pub draining: Option<Timestamp>,
+    /// When a person asked for a restart, last.
+    pub restart_requested: Option<Timestamp>,
+    /// Whether a person asked to have it replaced.
+    pub replace_requested: bool,
+    /// Where it runs, for people to read; empty on one machine.
+    pub node: String,
+    /// What it says of itself, if it answered in this pass.
+    pub report: Option<Report>,
+}
+
+/// What an etcd process is told about the cluster at its first start.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Admission {
+    /// `--initial-cluster-state`.
+    pub state: ClusterState,
+    /// `--initial-cluster`: names and peer URLs.
+    pub initial_cluster: Vec<Peer>,
+    /// `--initial-cluster-token`.
+    pub token: String,
+    /// The ID etcd gave it when it was added; a member of a bootstrap gets its ID only by forming the cluster.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<MemberId>,
+}
+
+/// One entry of `--initial-cluster`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Peer {
+    /// The member's name.
+    pub name: String,
+    /// Its peer URL.
+    pub url: String,
+}
+
+/// `--initial-cluster-state`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ClusterState {
+    /// The member is one of those that form the cluster.
+    New,
+    /// The member joins a cluster that exists.
+    Existing,
+}
+
+/// What a member's process does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Process {
+    /// It was never started.
+    NotStarted,
+    /// It runs.
+    Running {
+        /// Since when.
+        since: Timestamp,
+    },
+    /// It ended.
+    Exited {
+        /// When.
+        at: Timestamp,
+        /// How often it ended in a row without having run for a while; 0 after a planned stop.
+        failures: u32,
+        /// The last lines of its log.
+        last_words: String,
+    },
+    /// It can't be started, for a reason outside of it: a taken port, a missing binary.
+    Blocked {
+        /// What is in the way, and what to do about it.
+        why: String,
+        /// When it was tried last.
+        at: Timestamp,
+    },
+}
+
+/// What a member's data folder holds, compared with what is recorded of this incarnation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Data {
+    /// Whether etcd was ever started on it: written down before the first start.
+    pub started: bool,
+    /// Whether both a write-ahead log and a database are there now.
+    pub present: bool,
+}
+
+/// What a member says of itself: the answer to Status, with its health.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// Its own ID.
+    pub id: MemberId,
+    /// The cluster it belongs to.
+    pub cluster_id: ClusterId,
+    /// The leader it knows.
+    pub leader: Option<MemberId>,
+    /// Its raft term.
+    pub term: u64,
+    /// Whether it calls itself a learner.
+    pub learner: bool,
+    /// The last raft entry it has.
+    pub raft_index: u64,
+    /// The last raft entry it applied.
+    pub applied_index: u64,
+    /// The size of its database file, in bytes.
+    pub db_size: i64,
+    /// The part of it in use, in bytes.
+    pub db_size_in_use: i64,
+    /// The version of its binary.
+    pub version: String,
+    /// The revision of its key space.
+    pub revision: i64,
+    /// The alarms raised for it, such as `NOSPACE`.
+    pub alarms: Vec<String>,
+    /// Whether it serves linearizable reads as a voter: its own `/readyz`.
+    pub ready: bool,
+}
+
+/// The member list of etcd.
+#[derive(Debug, Clone)]
+pub enum Membership {
+    /// Read linearizably, from the cluster that is recorded.
+    Known(Vec<Listed>),
+    /// Nobody could confirm it.
+    Unknown {
+        /// Why, in words.
+        why: String,
+        /// What some member said without a quorum. For people to read; no membership is changed upon it.
+        hearsay: Vec<Listed>,
+    },
+}
+
+/// One entry of etcd's member list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// Its ID.
+    pub id: MemberId,
+    /// Its name; empty until it started for the first time.
+    pub name: String,
+    /// Its peer URLs.
+    pub peer_urls: Vec<String>,
+    /// Whether it is a learner.
+    pub learner: bool,
+}
+
+impl Incarnation {
+    /// Why its data counts as lost or bad; `None` while there is no evidence.
+    pub fn data_fault(&self) -> Option<String> {
+        let Data { started, present } = self.data;
+        // A process that does not answer yet may simply not have made its files yet.
+        let settled = !matches!(self.process, Process::Running { .. }) || self.report.is_some();
+        if started && !present && settled {
+            return Some("its data folder is empty although it was started before".into());
+        }
+        match &self.process {
+            Process::Exited { failures, last_words, .. } if *failures >= 2 => {
+                super::evidence::of_corruption(last_words)
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether its process runs.
+    pub fn running(&self) -> bool {
+        matches!(self.process, Process::Running { .. })
+    }
+
+    /// Whether a person asked for a restart that has not happened yet.
+    pub fn restart_due(&self) -> bool {
+        match (self.restart_requested, &self.process) {
+            (Some(asked), Process::Running { since }) => asked > *since,
+            _ => false,
+        }
+    }
+}
+
+/// The time between two moments; zero when they are in the wrong order.
+pub fn elapsed(since: Timestamp, now: Timestamp) -> Duration {
+    Duration::try_from(now.duration_since(since)).unwrap_or_default()
+}
