@@ -85,9 +85,10 @@ pub struct EtcdOptions {
 
 /// Why a flag may not stand in `extraArgs`; `None` when it may.
 pub fn refused_flag(flag: &str) -> Option<String> {
-    if flag.is_empty() || flag.starts_with('-') || flag.contains(['=', ' ']) {
+    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if flag.is_empty() || flag.starts_with('-') || !flag.chars().all(allowed) {
         return Some(format!(
-            "{flag:?} is not the name of a flag: write it without dashes, like max-txn-ops"
+            "{flag:?} is not the name of a flag: write it in lower case without dashes in front, like max-txn-ops"
         ));
     }
     if OWN_FLAGS.contains(&flag) {
@@ -105,8 +106,11 @@ pub fn refused_flag(flag: &str) -> Option<String> {
 ///
 /// etcd ends with an error when a flag and its `ETCD_` variable are both set, so flags are the only way.
 pub fn refused_variable(name: &str) -> Option<String> {
-    if name.is_empty() || name.contains(['=', '\0']) {
-        return Some(format!("{name:?} is not the name of an environment variable"));
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
+    if name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) || !name.chars().all(allowed) {
+        return Some(format!(
+            "{name:?} is not the name of an environment variable: use letters, digits, underscores, dots and dashes"
+        ));
     }
     name.starts_with("ETCD_")
         .then(|| format!("{name} would shadow a flag of etcd; put the flag into extraArgs"))
@@ -161,11 +165,14 @@ mod tests {
         for flag in OWN_FLAGS.iter().chain(TYPED_FLAGS) {
             assert!(refused_flag(flag).is_some(), "{flag}");
         }
-        for flag in ["--max-txn-ops", "", "a=b", "a b"] {
+        for flag in ["--max-txn-ops", "", "a=b", "a b", "Name", "a_b", "a\n"] {
             assert!(refused_flag(flag).is_some(), "{flag}");
         }
         assert_eq!(refused_flag("max-txn-ops"), None);
         assert!(refused_variable("ETCD_NAME").is_some());
+        for name in ["", "A=B", "1A", "A B"] {
+            assert!(refused_variable(name).is_some(), "{name:?}");
+        }
         assert_eq!(refused_variable("GOGC"), None);
     }
 
