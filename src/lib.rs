@@ -2,4 +2,5 @@
 //!
 //! * [`plan`] — deciding, pure: a look at the cluster goes in, a decision comes out.
 
+pub mod etcd;
 pub mod plan;
