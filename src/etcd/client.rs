@@ -1,0 +1,323 @@
+//! One client a member: what is asked of it, and what of it.
+
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use etcd_client::{AlarmAction, AlarmType, MemberAddOptions, ResponseHeader};
+use serde::Deserialize;
+use tokio::sync::OnceCell;
+
+use super::{
+    Answer, Call, Class, Failure,
+    connection::Connection,
+    http::{Fault, Http},
+};
+use crate::plan::{ClusterId, Listed, MemberId, Report};
+
+/// Where a member is reached.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Endpoint {
+    /// Its client URL, such as `http://127.0.0.1:2379`.
+    pub client_url: String,
+    /// Its peer URL.
+    pub peer_url: String,
+    /// Its metrics URL, if it has one of its own. It answers also while the client URL does not.
+    pub metrics_url: Option<String>,
+}
+
+/// Told of every call after it ended: which, how long it took, and the class of its failure if it failed.
+pub type Observer = Arc<dyn Fn(Call, Duration, Option<&Class>) + Send + Sync>;
+
+/// A client of one member. It connects at the first call and keeps one connection, which its clones share.
+///
+/// Every call has a deadline, [`Call::deadline`], and is made once: a failure says by its class whether asking again is
+/// safe.
+#[derive(Clone)]
+pub struct MemberClient {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    endpoint: Endpoint,
+    http: Http,
+    observer: Option<Observer>,
+    connection: OnceCell<Connection>,
+}
+
+/// A failure, as a result.
+type Result<T> = std::result::Result<T, Failure>;
+
+impl fmt::Debug for MemberClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("MemberClient").field(&self.inner.endpoint).finish()
+    }
+}
+
+impl MemberClient {
+    /// A client of the member at `endpoint`. Nothing is sent yet.
+    pub fn new(endpoint: Endpoint, http: Http, observer: Option<Observer>) -> Self {
+        Self { inner: Arc::new(Inner { endpoint, http, observer, connection: OnceCell::new() }) }
+    }
+
+    /// Where the member is.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.inner.endpoint
+    }
+
+    /// What the member says of itself.
+    ///
+    /// `/readyz` is asked only of a voter that knows a leader: without a leader it takes seven seconds to say no, and a
+    /// learner never is ready. Alarms that can't be read in time are left out.
+    ///
+    /// # Errors
+    /// When Status fails.
+    pub async fn report(&self) -> Result<Report> {
+        let status = self
+            .grpc(Call::Status, |mut connection| async move { connection.maintenance.status().await })
+            .await?;
+        let (cluster_id, id, revision) = self.identity(Call::Status, status.header())?;
+        let leader = (status.leader() != 0).then(|| MemberId(status.leader()));
+        let serving = leader.is_some() && !status.is_learner();
+        // The text differs by version, so it is only a hint; alarms need a quorum and are not served by learners.
+        let alarmed = serving && status.errors().iter().any(|one| one.contains("alarm"));
+        let (ready, alarms) = tokio::join!(async { serving && self.ready().await }, async {
+            if alarmed { self.alarms().await.unwrap_or_default() } else { Vec::new() }
+        },);
+        // etcd 3.5 raises CORRUPT for member 0 when it can't tell whose data is bad: it concerns every member.
+        let alarms = alarms.into_iter().filter(|(of, _)| *of == id || of.0 == 0).map(|(_, alarm)| alarm);
+        Ok(Report {
+            id,
+            cluster_id,
+            leader,
+            term: status.raft_term(),
+            learner: status.is_learner(),
+            raft_index: status.raft_index(),
+            applied_index: status.raft_applied_index(),
+            db_size: status.db_size(),
+            db_size_in_use: status.raft_used_db_size(),
+            version: status.version().to_owned(),
+            revision,
+            alarms: alarms.collect(),
+            ready,
+        })
+    }
+
+    /// All alarms of the cluster, with the members they are raised for; they may name members that are gone, and 0.
+    ///
+    /// # Errors
+    /// When the call fails: it needs a quorum.
+    pub async fn alarms(&self) -> Result<Vec<(MemberId, String)>> {
+        let response = self
+            .grpc(Call::Alarms, |mut connection| async move {
+                connection.maintenance.alarm(AlarmAction::Get, AlarmType::None, None).await
+            })
+            .await?;
+        let name = |alarm| match alarm {
+            AlarmType::None => "NONE",
+            AlarmType::Nospace => "NOSPACE",
+            AlarmType::Corrupt => "CORRUPT",
+        };
+        let alarms = response.alarms().iter();
+        Ok(alarms.map(|one| (MemberId(one.member_id()), name(one.alarm()).to_owned())).collect())
+    }
+
+    /// The member list, read linearizably, and the cluster it is of.
+    ///
+    /// # Errors
+    /// When the call fails: it needs a quorum.
+    pub async fn members(&self) -> Result<(ClusterId, Vec<Listed>)> {
+        let response = self
+            .grpc(Call::Members, |mut connection| async move { connection.cluster.member_list().await })
+            .await?;
+        let (cluster_id, ..) = self.identity(Call::Members, response.header())?;
+        let members = response.members().iter().map(|one| Listed {
+            id: MemberId(one.id()),
+            name: one.name().to_owned(),
+            peer_urls: one.peer_urls().to_vec(),
+            learner: one.is_learner(),
+        });
+        Ok((cluster_id, members.collect()))
+    }
+
+    /// The member list as this member's peers may read it: without a quorum and without authentication, maybe old.
+    ///
+    /// # Errors
+    /// When the peer URL gives no such list.
+    pub async fn hearsay(&self) -> Result<Vec<Listed>> {
+        let url = format!("{}/members", self.inner.endpoint.peer_url.trim_end_matches('/'));
+        self.observed(Call::Hearsay, async {
+            let (status, body) = self.get(Call::Hearsay, &url).await?;
+            if status != 200 {
+                return Err(Failure::nonsense(Call::Hearsay, &url, format!("HTTP status {status}")));
+            }
+            let list: Vec<PeerMember> = serde_json::from_slice(&body)
+                .map_err(|error| Failure::nonsense(Call::Hearsay, &url, error.to_string()))?;
+            Ok(list.into_iter().map(Listed::from).collect())
+        })
+        .await
+    }
+
+    /// Adds a learner with this peer URL, and gives its ID.
+    ///
+    /// # Errors
+    /// By class; [`Class::Ambiguous`] means that it may be in the list.
+    pub async fn add_learner(&self, peer_url: &str) -> Result<MemberId> {
+        let options = MemberAddOptions::new().with_is_learner();
+        let urls = [peer_url.to_owned()];
+        let response = self
+            .grpc(Call::AddLearner, |mut connection| async move {
+                connection.cluster.member_add(urls, Some(options)).await
+            })
+            .await?;
+        match response.member() {
+            Some(member) => Ok(MemberId(member.id())),
+            None => Err(self.incomplete(Call::AddLearner)),
+        }
+    }
+
+    /// Makes a learner a voter.
+    ///
+    /// # Errors
+    /// By class; [`Class::Done`] means that it is one.
+    pub async fn promote(&self, id: MemberId) -> Result<()> {
+        self.grpc(
+            Call::Promote,
+            |mut connection| async move { connection.cluster.member_promote(id.0).await },
+        )
+        .await?;
+        Ok(())
+    }
+
+    /// Removes a member. Asked without a quorum it may happen minutes later.
+    ///
+    /// # Errors
+    /// By class; [`Class::Done`] means that it is gone.
+    pub async fn remove(&self, id: MemberId) -> Result<()> {
+        self.grpc(Call::Remove, |mut connection| async move { connection.cluster.member_remove(id.0).await })
+            .await?;
+        Ok(())
+    }
+
+    /// Gives a member another peer URL in the member list.
+    ///
+    /// # Errors
+    /// By class. Its own URL is no error.
+    pub async fn update_peer_url(&self, id: MemberId, peer_url: &str) -> Result<()> {
+        let urls = [peer_url.to_owned()];
+        self.grpc(Call::UpdatePeerUrl, |mut connection| async move {
+            connection.cluster.member_update(id.0, urls).await
+        })
+        .await?;
+        Ok(())
+    }
+
+    /// Hands leadership to another voter. Only the leader can; to itself is no error.
+    ///
+    /// # Errors
+    /// By class. To a voter that is down or stopped it never answers and costs a second of writes, so only a voter that
+    /// answered just now should be named.
+    pub async fn move_leader(&self, to: MemberId) -> Result<()> {
+        self.grpc(Call::MoveLeader, |mut connection| async move {
+            connection.maintenance.move_leader(to.0).await
+        })
+        .await?;
+        Ok(())
+    }
+
+    /// The hash of all keys up to a revision, and the revision below which this member has compacted.
+    ///
+    /// # Errors
+    /// When the member does not have this revision yet or any more, or the call fails.
+    pub async fn hash_kv(&self, revision: i64) -> Result<(u32, i64)> {
+        let response =
+            self.grpc(Call::HashKv, |mut connection| async move {
+                connection.maintenance.hash_kv(revision).await
+            })
+            .await?;
+        Ok((response.hash(), response.compact_version()))
+    }
+
+    /// Whether the member serves linearizable reads as a voter; no answer is a no.
+    async fn ready(&self) -> bool {
+        let Endpoint { client_url, metrics_url, .. } = &self.inner.endpoint;
+        let url = format!("{}/readyz", metrics_url.as_ref().unwrap_or(client_url).trim_end_matches('/'));
+        let answer = self.observed(Call::Ready, self.get(Call::Ready, &url)).await;
+        matches!(answer, Ok((200, _)))
+    }
+
+    /// Makes one gRPC call on the member's connection, within its deadline.
+    async fn grpc<T, F>(&self, call: Call, work: impl FnOnce(Connection) -> F) -> Result<T>
+    where
+        F: Future<Output = std::result::Result<T, etcd_client::Error>>,
+    {
+        let member = self.inner.endpoint.client_url.as_str();
+        self.observed(call, async {
+            let asked = async {
+                let made = self.inner.connection.get_or_try_init(|| Connection::lazy(member)).await;
+                let connection = made.map_err(|error| Failure::bad_url(call, member, &error))?;
+                work(connection.clone()).await.map_err(|error| Failure::of_client(call, member, &error))
+            };
+            let answered = tokio::time::timeout(call.deadline(), asked).await;
+            answered.unwrap_or_else(|_| Err(Failure::no_answer(call, member)))
+        })
+        .await
+    }
+
+    /// Makes one plain HTTP call.
+    async fn get(&self, call: Call, url: &str) -> Result<(u16, hyper::body::Bytes)> {
+        match self.inner.http.get(url, call.deadline()).await {
+            Ok(reply) => Ok((reply.status, reply.body)),
+            Err(Fault::NoAnswer(_)) => Err(Failure::no_answer(call, url)),
+            Err(fault) => {
+                let answer = match fault {
+                    Fault::NotSent(_) => Answer::NotSent,
+                    Fault::TooLarge | Fault::Url(_) => Answer::Nonsense,
+                    Fault::Lost(_) | Fault::NoAnswer(_) => Answer::Lost,
+                };
+                Err(Failure::new(call, url, answer, fault.to_string()))
+            }
+        }
+    }
+
+    /// Tells the observer how a call ended.
+    async fn observed<T>(&self, call: Call, work: impl Future<Output = Result<T>>) -> Result<T> {
+        let began = Instant::now();
+        let result = work.await;
+        if let Some(observer) = &self.inner.observer {
+            observer(call, began.elapsed(), result.as_ref().err().map(|failure| &failure.class));
+        }
+        result
+    }
+
+    /// Cluster ID, member ID and revision in the header of an answer.
+    fn identity(&self, call: Call, header: Option<&ResponseHeader>) -> Result<(ClusterId, MemberId, i64)> {
+        let header = header.ok_or_else(|| self.incomplete(call))?;
+        Ok((ClusterId(header.cluster_id()), MemberId(header.member_id()), header.revision()))
+    }
+
+    fn incomplete(&self, call: Call) -> Failure {
+        Failure::nonsense(call, &self.inner.endpoint.client_url, "the answer lacks a part".into())
+    }
+}
+
+/// A member as a peer URL lists it.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct PeerMember {
+    id: u64,
+    #[serde(default)]
+    name: String,
+    #[serde(default, rename = "peerURLs")]
+    peer_urls: Vec<String>,
+    #[serde(default)]
+    is_learner: bool,
+}
+
+impl From<PeerMember> for Listed {
+    fn from(one: PeerMember) -> Self {
+        Self { id: MemberId(one.id), name: one.name, peer_urls: one.peer_urls, learner: one.is_learner }
+    }
+}

@@ -1,0 +1,93 @@
+//! Plain `GET` over HTTP/1: the second and third source about a member, for when its client port is silent.
+
+use std::{error::Error, time::Duration};
+
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper::{Uri, body::Bytes};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::{TokioExecutor, TokioTimer},
+};
+
+use super::{connection::connector, failure::chain};
+
+/// The largest answer that is read, in bytes. A member list of nine is three kilobytes.
+const BODY_LIMIT: usize = 1024 * 1024;
+
+/// A client for plain `GET`; its clones share their connections.
+#[derive(Debug, Clone)]
+pub struct Http {
+    client: Client<HttpConnector, Empty<Bytes>>,
+}
+
+/// An answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// The status code.
+    pub status: u16,
+    /// The body.
+    pub body: Bytes,
+}
+
+/// Why there is no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// The URL is none.
+    #[error("{0:?} is not a URL")]
+    Url(String),
+    /// No connection could be made.
+    #[error("{0}")]
+    NotSent(String),
+    /// The deadline passed.
+    #[error("no answer within {0:?}")]
+    NoAnswer(Duration),
+    /// The connection broke, or what came was not HTTP.
+    #[error("{0}")]
+    Lost(String),
+    /// The answer is larger than anything etcd would say there.
+    #[error("the answer is larger than 1 MiB")]
+    TooLarge,
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Http {
+    /// A client without connections; they are made when they are needed.
+    pub fn new() -> Self {
+        let client = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(Duration::from_secs(30))
+            .pool_max_idle_per_host(1)
+            .build(connector());
+        Self { client }
+    }
+
+    /// Asks once.
+    ///
+    /// # Errors
+    /// When there is no whole answer within the deadline. Any status code is an answer.
+    pub async fn get(&self, url: &str, deadline: Duration) -> Result<Reply, Fault> {
+        let uri: Uri = url.parse().map_err(|_| Fault::Url(url.to_owned()))?;
+        tokio::time::timeout(deadline, self.ask(uri)).await.unwrap_or(Err(Fault::NoAnswer(deadline)))
+    }
+
+    async fn ask(&self, uri: Uri) -> Result<Reply, Fault> {
+        let response = self.client.get(uri).await.map_err(|error| match error.is_connect() {
+            true => Fault::NotSent(chain(&error)),
+            false => Fault::Lost(chain(&error)),
+        })?;
+        let status = response.status().as_u16();
+        match Limited::new(response.into_body(), BODY_LIMIT).collect().await {
+            Ok(body) => Ok(Reply { status, body: body.to_bytes() }),
+            Err(error) if error.is::<http_body_util::LengthLimitError>() => Err(Fault::TooLarge),
+            Err(error) => {
+                let error: Box<dyn Error> = error;
+                Err(Fault::Lost(chain(&*error)))
+            }
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! Talking to etcd: one client a member, with a deadline on every call and a class for every failure.
+//!
+//! This module may use the network and a clock. It decides nothing: it carries a question to one member and says what
+//! came back. It never asks twice by itself, because a change whose answer got lost may have happened.
+
+mod call;
+pub mod class;
+mod client;
+mod connection;
+mod failure;
+pub mod http;
+
+pub use call::Call;
+pub use class::{Answer, Class, classify};
+pub use client::{Endpoint, MemberClient, Observer};
+pub use failure::Failure;

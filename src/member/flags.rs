@@ -1,0 +1,263 @@
+//! The flags an etcd process is started with, by the version of that member.
+//!
+//! Flags, and neither a configuration file nor environment variables: etcd ignores what it doesn't know in a file, and
+//! ignores all flags beside one.
+
+use std::collections::BTreeMap;
+
+use crate::plan::{Admission, ClusterState, EtcdOptions, EtcdVersion, MemberName, version::Minor};
+
+/// Where a member listens, and says that it is reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Addresses {
+    /// For clients. etcd listens on IP addresses only.
+    pub client_url: String,
+    /// For its peers.
+    pub peer_url: String,
+    /// For health and metrics, also while the client URL does not answer yet; none means no port of its own.
+    pub metrics_url: Option<String>,
+}
+
+/// All that a member's flags are made from.
+#[derive(Debug, Clone, Copy)]
+pub struct Launch<'a> {
+    /// Its name.
+    pub name: &'a MemberName,
+    /// The version of its binary.
+    pub version: EtcdVersion,
+    /// What the spec says about etcd.
+    pub options: &'a EtcdOptions,
+    /// How it enters the cluster.
+    pub admission: &'a Admission,
+    /// Where it listens.
+    pub addresses: &'a Addresses,
+    /// Where its data lies.
+    pub data_dir: &'a str,
+    /// The absolute path of its log, which etcd then rotates itself; none means standard error.
+    pub log_file: Option<&'a str>,
+    /// Whether it has never been started. Only then may it form a cluster.
+    pub first_start: bool,
+}
+
+/// How etcd rotates its log: three files of 16 MB at the most.
+const LOG_ROTATION: &str = r#"{"maxsize":16,"maxage":0,"maxbackups":2,"localtime":false,"compress":false}"#;
+
+const FEATURE_GATES: &str = "feature-gates";
+const INITIAL_CHECK: &str = "InitialCorruptCheck";
+const INITIAL_CHECK_FLAG: &str = "experimental-initial-corrupt-check";
+
+/// The flags of an etcd process, each as `--name=value`: Quorate's own, the typed options, then the further flags of the
+/// spec in alphabetical order, as they are written there.
+pub fn render(launch: &Launch<'_>) -> Vec<String> {
+    let Launch { options, .. } = launch;
+    let mut flags = own(launch);
+    flags.extend(typed(options));
+    flags.extend(initial_check(launch.version, &options.extra_args));
+    let extra = options.extra_args.iter().filter(|(name, _)| !merged(name, launch.version));
+    flags.extend(extra.map(|(name, value)| flag(name, value)));
+    flags
+}
+
+fn flag(name: &str, value: impl std::fmt::Display) -> String {
+    format!("--{name}={value}")
+}
+
+/// The flags that decide which cluster the member belongs to and where it is reached.
+fn own(launch: &Launch<'_>) -> Vec<String> {
+    let Launch { name, admission, addresses, data_dir, log_file, first_start, .. } = launch;
+    // `new` on an emptied folder can split the data of the cluster in silence, so it is said once only.
+    let state = match admission.state {
+        ClusterState::New if *first_start => "new",
+        ClusterState::New | ClusterState::Existing => "existing",
+    };
+    let peers: Vec<_> =
+        admission.initial_cluster.iter().map(|peer| [&*peer.name, &*peer.url].join("=")).collect();
+    let mut flags = vec![
+        flag("name", name),
+        flag("data-dir", data_dir),
+        flag("listen-peer-urls", &addresses.peer_url),
+        flag("initial-advertise-peer-urls", &addresses.peer_url),
+        flag("listen-client-urls", &addresses.client_url),
+        flag("advertise-client-urls", &addresses.client_url),
+    ];
+    flags.extend(addresses.metrics_url.iter().map(|url| flag("listen-metrics-urls", url)));
+    flags.extend([
+        flag("initial-cluster", peers.join(",")),
+        flag("initial-cluster-state", state),
+        flag("initial-cluster-token", &admission.token),
+        flag("logger", "zap"),
+    ]);
+    if let Some(path) = log_file {
+        flags.push(flag("log-outputs", path));
+        flags.push(flag("enable-log-rotation", true));
+        flags.push(flag("log-rotation-config-json", LOG_ROTATION));
+    }
+    flags
+}
+
+/// The options with a field of their own.
+fn typed(options: &EtcdOptions) -> Vec<String> {
+    let EtcdOptions {
+        quota_backend_bytes,
+        auto_compaction,
+        snapshot_count,
+        heartbeat_interval,
+        election_timeout,
+        extra_args: _,
+        extra_env: _,
+    } = options;
+    let numbers = [
+        ("quota-backend-bytes", quota_backend_bytes),
+        ("snapshot-count", snapshot_count),
+        ("heartbeat-interval", heartbeat_interval),
+        ("election-timeout", election_timeout),
+    ];
+    let mut flags: Vec<_> =
+        numbers.iter().filter_map(|(name, value)| value.map(|value| flag(name, value))).collect();
+    if let Some(compaction) = auto_compaction {
+        flags.push(flag("auto-compaction-mode", &compaction.mode));
+        flags.push(flag("auto-compaction-retention", &compaction.retention));
+    }
+    flags
+}
+
+/// Comparing its data with its peers' at a member's start is on unless the spec says otherwise. The flag has another
+/// spelling from 3.6 on, and 3.6 does not start with both.
+fn initial_check(version: EtcdVersion, extra: &BTreeMap<String, String>) -> Option<String> {
+    let spelled_old = extra.contains_key(INITIAL_CHECK_FLAG);
+    match (version.minor(), extra.get(FEATURE_GATES)) {
+        (Minor::V3_5, _) => (!spelled_old).then(|| flag(INITIAL_CHECK_FLAG, true)),
+        (_, Some(gates)) if spelled_old || names_gate(gates, INITIAL_CHECK) => {
+            Some(flag(FEATURE_GATES, gates))
+        }
+        (_, Some(gates)) if !gates.is_empty() => {
+            Some(flag(FEATURE_GATES, format!("{INITIAL_CHECK}=true,{gates}")))
+        }
+        _ => (!spelled_old).then(|| flag(FEATURE_GATES, format!("{INITIAL_CHECK}=true"))),
+    }
+}
+
+/// Whether a flag of the spec is part of the one that [`initial_check`] makes.
+fn merged(name: &str, version: EtcdVersion) -> bool {
+    name == FEATURE_GATES && version.minor() != Minor::V3_5
+}
+
+fn names_gate(gates: &str, gate: &str) -> bool {
+    gates.split(',').any(|one| one.split('=').next().is_some_and(|name| name.trim() == gate))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{Peer, options::AutoCompaction};
+
+    fn rendered(
+        version: &str,
+        state: ClusterState,
+        first_start: bool,
+        extra: &[(&str, &str)],
+    ) -> Vec<String> {
+        let peer = |name: &str, url: &str| Peer { name: name.into(), url: url.into() };
+        let options = EtcdOptions {
+            quota_backend_bytes: Some(1 << 30),
+            auto_compaction: Some(AutoCompaction { mode: "periodic".into(), retention: "1h".into() }),
+            extra_args: extra.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect(),
+            ..EtcdOptions::default()
+        };
+        render(&Launch {
+            name: &MemberName("demo-b".into()),
+            version: version.parse().unwrap(),
+            options: &options,
+            admission: &Admission {
+                state,
+                initial_cluster: vec![peer("demo-a", "http://h:1"), peer("demo-b", "http://h:2")],
+                token: "demo-uid".into(),
+                id: None,
+            },
+            addresses: &Addresses {
+                client_url: "http://h:3".into(),
+                peer_url: "http://h:2".into(),
+                metrics_url: Some("http://h:4".into()),
+            },
+            data_dir: "/d/data",
+            log_file: Some("/d/log"),
+            first_start,
+        })
+    }
+
+    #[test]
+    fn the_whole_command_line_of_a_member() {
+        let extra = [("max-txn-ops", "256"), ("bcrypt-cost", "9")];
+        let flags = rendered("3.5.35", ClusterState::Existing, true, &extra);
+        let expected = [
+            "--name=demo-b",
+            "--data-dir=/d/data",
+            "--listen-peer-urls=http://h:2",
+            "--initial-advertise-peer-urls=http://h:2",
+            "--listen-client-urls=http://h:3",
+            "--advertise-client-urls=http://h:3",
+            "--listen-metrics-urls=http://h:4",
+            "--initial-cluster=demo-a=http://h:1,demo-b=http://h:2",
+            "--initial-cluster-state=existing",
+            "--initial-cluster-token=demo-uid",
+            "--logger=zap",
+            "--log-outputs=/d/log",
+            "--enable-log-rotation=true",
+            "--log-rotation-config-json={\"maxsize\":16,\"maxage\":0,\"maxbackups\":2,\"localtime\":false,\"compress\":false}",
+            "--quota-backend-bytes=1073741824",
+            "--auto-compaction-mode=periodic",
+            "--auto-compaction-retention=1h",
+            "--experimental-initial-corrupt-check=true",
+            "--bcrypt-cost=9",
+            "--max-txn-ops=256",
+        ];
+        assert_eq!(flags, expected);
+    }
+
+    #[test]
+    fn new_is_said_at_the_first_start_of_a_founder_only() {
+        for (state, first, expected) in [
+            (ClusterState::New, true, "new"),
+            (ClusterState::New, false, "existing"),
+            (ClusterState::Existing, true, "existing"),
+            (ClusterState::Existing, false, "existing"),
+        ] {
+            let flags = rendered("3.6.16", state, first, &[]);
+            assert!(flags.contains(&format!("--initial-cluster-state={expected}")), "{state:?} {first}");
+        }
+    }
+
+    #[test]
+    fn the_initial_check_is_spelled_for_the_version_and_the_spec_wins() {
+        let old = "--experimental-initial-corrupt-check=true";
+        let new = "--feature-gates=InitialCorruptCheck=true";
+        for (version, extra, expected) in [
+            ("3.5.35", &[][..], vec![old]),
+            ("3.6.16", &[], vec![new]),
+            ("3.7.3", &[], vec![new]),
+            ("3.5.35", &[(INITIAL_CHECK_FLAG, "false")], vec!["--experimental-initial-corrupt-check=false"]),
+            ("3.6.16", &[(INITIAL_CHECK_FLAG, "false")], vec!["--experimental-initial-corrupt-check=false"]),
+            ("3.7.3", &[(FEATURE_GATES, "")], vec![new]),
+            (
+                "3.7.3",
+                &[(FEATURE_GATES, "CompactHashCheck=true")],
+                vec!["--feature-gates=InitialCorruptCheck=true,CompactHashCheck=true"],
+            ),
+            (
+                "3.6.16",
+                &[(FEATURE_GATES, "InitialCorruptCheck=false,CompactHashCheck=true")],
+                vec!["--feature-gates=InitialCorruptCheck=false,CompactHashCheck=true"],
+            ),
+            (
+                "3.6.16",
+                &[(FEATURE_GATES, "CompactHashCheck=true"), (INITIAL_CHECK_FLAG, "true")],
+                vec!["--feature-gates=CompactHashCheck=true", old],
+            ),
+        ] {
+            let flags = rendered(version, ClusterState::New, true, extra);
+            let found: Vec<_> =
+                flags.iter().filter(|one| one.contains("orrupt") || one.contains("gates")).collect();
+            assert_eq!(found, expected.iter().collect::<Vec<_>>(), "{version} {extra:?}");
+        }
+    }
+}
