@@ -67,7 +67,9 @@ fn promote(view: &View<'_>, seat: &Seat<'_>, one: &Incarnation) -> Decision {
     let newest =
         view.healthy().filter_map(|voter| voter.incarnation?.report.as_ref()).map(|r| r.raft_index).max();
     match (&one.report, newest) {
-        (Some(Report { applied_index, id, .. }), Some(newest)) if *id == seat.listed.id => {
+        (Some(Report { applied_index, id, .. }), Some(newest))
+            if *id == seat.listed.id && one.data.present =>
+        {
             let behind = newest.saturating_sub(*applied_index);
             if behind <= view.world.policy.catch_up {
                 let steps = vec![Step::Promote { name: one.name.clone(), id: *id }];

@@ -14,6 +14,9 @@ pub(super) fn decide(world: &World, members: &[&Incarnation], now: Timestamp) ->
         members.iter().filter(|one| one.admission.is_some() && is_due(world, one, now)).collect();
     let first = due.first()?;
     let reason = match &first.process {
+        _ if due.len() > 1 => {
+            format!("{} members that do not run are started on the data they have", due.len())
+        }
         Process::Exited { failures: 0, .. } => {
             format!("{} was stopped and is started again on its data", first.name)
         }

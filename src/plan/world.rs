@@ -164,7 +164,8 @@ pub enum Process {
 /// What a member's data folder holds, compared with what is recorded of this incarnation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Data {
-    /// Whether etcd was ever started on it: written down before the first start.
+    /// Whether etcd was ever started on it: written down before the first start, and in doubt only while the process
+    /// of that first start runs and was not seen to write anything yet.
     pub started: bool,
     /// Whether both a write-ahead log and a database are there now.
     pub present: bool,

@@ -3,7 +3,9 @@
 #![allow(dead_code, reason = "every test program compiles this module and uses a part of it")]
 
 pub mod etcd;
+pub mod load;
 pub mod rows;
+pub mod up;
 
 use std::time::{Duration, Instant};
 

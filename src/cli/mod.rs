@@ -1,0 +1,248 @@
+//! The commands: what a person types, and what they see.
+
+mod ask;
+mod down;
+mod exit;
+mod explain;
+mod live;
+mod manifest;
+mod scale;
+mod show;
+mod table;
+mod up;
+mod wait;
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+
+pub use exit::{CommandError, ExitCode};
+
+use crate::telemetry::logs::LogFormat;
+
+/// Runs etcd clusters: scale, replace and repair members without losing a write.
+#[derive(Debug, Parser)]
+#[command(name = "quorate", version, arg_required_else_help = true, after_long_help = exit::HELP)]
+pub struct Cli {
+    /// How log lines look.
+    #[arg(long, global = true, value_enum, default_value = "text", value_name = "FORMAT")]
+    pub log_format: LogFormat,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The folder of a cluster.
+#[derive(Debug, Clone, Args)]
+pub struct Dir {
+    /// The cluster's folder.
+    #[arg(long, env = "QUORATE_DIR", default_value = "./quorate", value_name = "DIR")]
+    pub dir: PathBuf,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a cluster on this machine, and keep it as its manifest says until told to stop.
+    Up(UpArgs),
+    /// Show the cluster's status.
+    Status {
+        /// Which cluster.
+        #[command(flatten)]
+        dir: Dir,
+        /// How to print it; `json` and `yaml` have exactly the fields of the resource's status.
+        #[arg(short, long, value_enum, default_value = "table")]
+        output: Output,
+    },
+    /// Show the members as etcdctl does.
+    #[command(subcommand)]
+    Member(MemberCommand),
+    /// Change the size of the cluster: odd, 3 to 9.
+    Scale {
+        /// Which cluster.
+        #[command(flatten)]
+        dir: Dir,
+        /// How many members.
+        #[arg(allow_negative_numbers = true)]
+        size: i64,
+        /// Whether to wait for it.
+        #[command(flatten)]
+        wait: WaitArgs,
+    },
+    /// Replace a member by a new one with a new name and new data.
+    Replace(AskArgs),
+    /// Restart a member on its own data.
+    Restart(AskArgs),
+    /// Say what would be done next and why, and the exact etcd flags of each member.
+    Explain {
+        /// Which cluster.
+        #[command(flatten)]
+        dir: Dir,
+        /// How to print it.
+        #[arg(short, long, value_enum, default_value = "text")]
+        output: ExplainOutput,
+    },
+    /// Check a manifest by the rules of the CustomResourceDefinition, without a cluster.
+    Validate {
+        /// The manifest; `-` for standard input.
+        #[arg(short = 'f', long = "filename", value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Print the CustomResourceDefinitions.
+    Crds,
+    /// Stop the cluster's members; their data stays.
+    Down {
+        /// Which cluster.
+        #[command(flatten)]
+        dir: Dir,
+        /// Delete the members with their data too; only the manifest stays.
+        #[arg(long)]
+        wipe: bool,
+    },
+    /// Print a completion script for a shell.
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page.
+    Man,
+}
+
+/// `quorate up`.
+#[derive(Debug, Args)]
+pub struct UpArgs {
+    #[command(flatten)]
+    dir: Dir,
+    /// The EtcdCluster manifest, the document that kubectl takes; without it, the folder's cluster.yaml.
+    #[arg(short = 'f', long = "filename", value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// An etcd binary; repeatable, one a version. Without it, `etcd` in PATH.
+    #[arg(long, env = "QUORATE_ETCD", value_delimiter = ':', value_name = "PATH")]
+    etcd: Vec<PathBuf>,
+    /// Where to serve /metrics, /healthz and /readyz, for instance 127.0.0.1:9180.
+    #[arg(long, value_name = "ADDRESS")]
+    http: Option<SocketAddr>,
+    /// The first port to try for members; each takes three of every ten from there on.
+    #[arg(long, default_value_t = 2379, value_name = "PORT")]
+    port: u16,
+}
+
+/// `quorate replace` and `quorate restart`.
+#[derive(Debug, Args)]
+pub struct AskArgs {
+    #[command(flatten)]
+    dir: Dir,
+    /// The member.
+    name: String,
+    #[command(flatten)]
+    wait: WaitArgs,
+}
+
+/// Whether to wait for what was asked for.
+#[derive(Debug, Clone, Args)]
+pub struct WaitArgs {
+    /// Show the progress and return when it is done.
+    #[arg(long)]
+    wait: bool,
+    /// Give up waiting after this many seconds; what was asked for goes on.
+    #[arg(long, default_value = "600", value_name = "SECONDS", value_parser = seconds)]
+    timeout: Duration,
+}
+
+fn seconds(text: &str) -> Result<Duration, std::num::ParseIntError> {
+    text.parse().map(Duration::from_secs)
+}
+
+/// `quorate member`.
+#[derive(Debug, Subcommand)]
+pub enum MemberCommand {
+    /// List the members in etcdctl's own columns.
+    List {
+        /// Which cluster.
+        #[command(flatten)]
+        dir: Dir,
+        /// How to print it, as etcdctl's `-w`.
+        #[arg(short = 'w', short_alias = 'o', long = "write-out", value_enum, default_value = "simple")]
+        output: ListOutput,
+    },
+}
+
+/// How a status is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people.
+    Table,
+    /// For people with wide terminals.
+    Wide,
+    /// The status of the resource.
+    Yaml,
+    /// The status of the resource.
+    Json,
+}
+
+/// How an explanation is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ExplainOutput {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// How a member list is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ListOutput {
+    /// A line a member, the fields behind commas.
+    Simple,
+    /// A table with lines.
+    Table,
+    /// For programs.
+    Json,
+}
+
+/// Does what was asked for.
+///
+/// # Errors
+/// When it could not be done; the error knows the exit code.
+pub async fn run(cli: Cli) -> Result<(), CommandError> {
+    match cli.command {
+        Command::Up(args) => up::run(args, cli.log_format).await,
+        Command::Status { dir, output } => show::status(&dir, output),
+        Command::Member(MemberCommand::List { dir, output }) => show::member_list(&dir, output),
+        Command::Scale { dir, size, wait } => scale::run(&dir, size, &wait).await,
+        Command::Replace(args) => ask::replace(&args).await,
+        Command::Restart(args) => ask::restart(&args).await,
+        Command::Explain { dir, output } => explain::run(&dir, output).await,
+        Command::Validate { file } => manifest::validate(&file),
+        Command::Crds => exit::print(&crate::api::crds::render().map_err(CommandError::failed)?),
+        Command::Down { dir, wipe } => down::run(&dir, wipe).await,
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "quorate", &mut script);
+            exit::print(&String::from_utf8_lossy(&script))
+        }
+        Command::Man => {
+            let mut page = Vec::new();
+            clap_mangen::Man::new(Cli::command()).render(&mut page).map_err(|error| {
+                CommandError::failed(format!("the manual page could not be made: {error}"))
+            })?;
+            exit::print(&String::from_utf8_lossy(&page))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_negative_size_reaches_the_rule_that_explains_it() {
+        let cli = Cli::try_parse_from(["quorate", "scale", "-3"]).unwrap();
+        assert!(matches!(cli.command, Command::Scale { size: -3, .. }));
+    }
+}

@@ -1,0 +1,183 @@
+//! `quorate status` and `quorate member list`: the status file, for people and programs.
+
+use indicatif::HumanBytes;
+use serde_json::json;
+
+use super::{
+    Dir, ListOutput, Output,
+    exit::{self, CommandError, ExitCode},
+    table,
+};
+use crate::{
+    plan::status::{ClusterStatus, MemberStatus},
+    process::{files, folder::Folder, lock::Lock},
+    yaml,
+};
+
+/// `quorate status`.
+pub(super) fn status(dir: &Dir, output: Output) -> Result<(), CommandError> {
+    let folder = Folder::new(&dir.dir);
+    let status = read(&folder)?;
+    warn_if_not_running(&folder);
+    let text = match output {
+        Output::Json => serde_json::to_string_pretty(&status).map_err(CommandError::failed)? + "\n",
+        Output::Yaml => yaml::to_string(&status).map_err(CommandError::failed)?,
+        Output::Table => for_people(&status, false),
+        Output::Wide => for_people(&status, true),
+    };
+    exit::print(&text)
+}
+
+/// `quorate member list`, in the columns of `etcdctl member list`.
+pub(super) fn member_list(dir: &Dir, output: ListOutput) -> Result<(), CommandError> {
+    let folder = Folder::new(&dir.dir);
+    let status = read(&folder)?;
+    warn_if_not_running(&folder);
+    let rows: Vec<Vec<String>> =
+        status.members.iter().filter(|one| one.id.is_some()).map(etcdctl_row).collect();
+    let text = match output {
+        ListOutput::Simple => rows.iter().map(|row| row.join(", ") + "\n").collect(),
+        ListOutput::Table => {
+            table::framed(&["ID", "STATUS", "NAME", "PEER ADDRS", "CLIENT ADDRS", "IS LEARNER"], &rows)
+        }
+        ListOutput::Json => {
+            let members: Vec<_> =
+                status.members.iter().filter(|one| one.id.is_some()).map(etcdctl_json).collect();
+            format!("{}\n", json!({ "members": members }))
+        }
+    };
+    exit::print(&text)
+}
+
+/// The status that `up` wrote last.
+pub(super) fn read(folder: &Folder) -> Result<ClusterStatus, CommandError> {
+    let status = files::read_yaml(&folder.status()).map_err(CommandError::failed)?;
+    status.ok_or_else(|| {
+        let root = folder.root().display();
+        CommandError::new(
+            ExitCode::NotFound,
+            format!("there is no status in {root}: start the cluster with `quorate up --dir {root}`, or name its folder with --dir"),
+        )
+    })
+}
+
+/// A status nobody renews may be wrong; that is said where it does not disturb a program that reads the output.
+fn warn_if_not_running(folder: &Folder) {
+    if !Lock::is_held(folder) {
+        eprintln!(
+            "`quorate up` does not run on {}: this is the last status it wrote",
+            folder.root().display()
+        );
+    }
+}
+
+fn etcdctl_row(one: &MemberStatus) -> Vec<String> {
+    let started = one.role != "unstarted";
+    vec![
+        one.id.clone().unwrap_or_default(),
+        if started { "started" } else { "unstarted" }.to_owned(),
+        if started { one.name.clone() } else { String::new() },
+        one.peer_url.clone(),
+        if started { one.client_url.clone() } else { String::new() },
+        (one.role == "learner").to_string(),
+    ]
+}
+
+fn etcdctl_json(one: &MemberStatus) -> serde_json::Value {
+    json!({
+        "ID": one.id.as_deref().and_then(|id| u64::from_str_radix(id, 16).ok()),
+        "name": one.name,
+        "peerURLs": [one.peer_url],
+        "clientURLs": [one.client_url],
+        "isLearner": one.role == "learner",
+    })
+}
+
+fn for_people(status: &ClusterStatus, wide: bool) -> String {
+    let dash = || "-".to_owned();
+    let mut text = format!(
+        "cluster {}  version {}  ready {}/{}  leader {}  term {}\n\n",
+        status.cluster_id.as_deref().unwrap_or("(forming)"),
+        status.version.as_deref().unwrap_or("-"),
+        status.ready_members,
+        status.size,
+        status.leader.as_deref().unwrap_or("-"),
+        status.term.map_or_else(dash, |term| term.to_string()),
+    );
+    let mut header = vec![
+        "NAME",
+        "ID",
+        "ROLE",
+        "READY",
+        "VERSION",
+        "PEER URL",
+        "CLIENT URL",
+        "DB SIZE",
+        "RAFT INDEX",
+        "ALARMS",
+    ];
+    if wide {
+        header.extend(["IN USE", "NODE", "MESSAGE"]);
+    }
+    let rows: Vec<_> = status.members.iter().map(|one| row(one, wide)).collect();
+    text.push_str(&table::columns(&header, &rows));
+    let conditions: Vec<_> = status
+        .conditions
+        .iter()
+        .map(|one| {
+            vec![
+                coloured(&one.kind, &one.status),
+                one.status.clone(),
+                one.reason.clone(),
+                one.message.clone(),
+            ]
+        })
+        .collect();
+    text.push('\n');
+    text.push_str(&table::columns(&["CONDITION", "STATUS", "REASON", "MESSAGE"], &conditions));
+    if let Some(operation) = &status.operation {
+        let member = operation.member.as_deref().unwrap_or("-");
+        let since = operation.since.as_deref().map(|since| format!(" since {since}")).unwrap_or_default();
+        text.push_str(&format!("\noperation {} of {member}{since}: {}\n", operation.kind, operation.reason));
+    }
+    text
+}
+
+fn row(one: &MemberStatus, wide: bool) -> Vec<String> {
+    let dash = || "-".to_owned();
+    let bytes = |size: Option<i64>| {
+        size.and_then(|size| u64::try_from(size).ok()).map_or_else(dash, |size| HumanBytes(size).to_string())
+    };
+    let mut cells = vec![
+        one.name.clone(),
+        one.id.clone().unwrap_or_else(dash),
+        one.role.clone(),
+        one.ready.to_string(),
+        one.version.clone().unwrap_or_else(dash),
+        one.peer_url.clone(),
+        one.client_url.clone(),
+        bytes(one.db_size),
+        one.raft_index.map_or_else(dash, |index| index.to_string()),
+        if one.alarms.is_empty() { dash() } else { one.alarms.join(",") },
+    ];
+    if wide {
+        cells.push(bytes(one.db_size_in_use));
+        cells.push(if one.node.is_empty() { dash() } else { one.node.clone() });
+        cells.push(one.message.clone().unwrap_or_else(dash));
+    }
+    cells
+}
+
+/// The name of a condition, red when it is bad news. All names get the same number of invisible characters, so that the
+/// columns still line up.
+fn coloured(kind: &str, status: &str) -> String {
+    if !table::colours() {
+        return kind.to_owned();
+    }
+    let good = match kind {
+        "Progressing" | "Paused" => true,
+        "Degraded" | "QuorumLost" => status == "False",
+        _ => status == "True",
+    };
+    format!("\u{1b}[{}m{kind}\u{1b}[0m", if good { 32 } else { 31 })
+}

@@ -1,0 +1,218 @@
+//! One pass over any platform: observe, decide, act, report.
+//!
+//! The engine adds what the members say of themselves to what the platform sees, hands the whole to
+//! [`plan`](crate::plan), carries the steps out through the same platform and the members' clients, and publishes the
+//! status. It decides nothing itself, and remembers nothing that a decision depends on.
+
+mod act;
+mod compare;
+mod observe;
+mod platform;
+
+use std::{sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use tokio::{task::JoinHandle, time::Instant};
+use tracing::{Instrument, info, info_span, warn};
+
+pub use self::{
+    act::StepError,
+    observe::{Clients, look},
+    platform::{Observed, Platform},
+};
+use crate::{
+    plan::{self, Decision, Policy, Step, World, divergence::Divergence, status::ClusterStatus},
+    telemetry::metrics::Metrics,
+};
+
+/// How soon a wait is looked at again at first; each further look takes half as long again, up to what the plan says.
+const FIRST_LOOK: Duration = Duration::from_millis(150);
+/// How long to rest when everything is as wanted and nothing changes.
+const REST: Duration = Duration::from_secs(2);
+
+/// Looks after one cluster.
+pub struct Engine<P> {
+    platform: P,
+    policy: Policy,
+    metrics: Arc<Metrics>,
+    clients: Clients,
+    divergence: Option<Divergence>,
+    comparing: Option<JoinHandle<Divergence>>,
+    published: Option<ClusterStatus>,
+    patience: Patience,
+}
+
+/// What a pass came to.
+#[derive(Debug)]
+pub struct Pass {
+    /// The status that was published.
+    pub status: ClusterStatus,
+    /// What was decided.
+    pub decision: Decision,
+    /// How long to rest before the next pass, if nothing changes.
+    pub rest: Duration,
+}
+
+impl<P: Platform> Engine<P> {
+    /// Takes a platform. `published` is the status that was shown last, if it is known: it only keeps the times at
+    /// which conditions changed.
+    pub fn new(platform: P, policy: Policy, metrics: Arc<Metrics>, published: Option<ClusterStatus>) -> Self {
+        Self {
+            platform,
+            policy,
+            clients: Clients::new(Arc::clone(&metrics)),
+            metrics,
+            divergence: None,
+            comparing: None,
+            published,
+            patience: Patience::default(),
+        }
+    }
+
+    /// The platform it looks after.
+    pub fn platform(&self) -> &P {
+        &self.platform
+    }
+
+    /// The status that was published last.
+    pub fn status(&self) -> Option<&ClusterStatus> {
+        self.published.as_ref()
+    }
+
+    /// Looks, decides, carries the decision out and publishes the status.
+    ///
+    /// # Errors
+    /// When the platform can't be looked at, or the status can't be published. A step that failed is no error: it is
+    /// shown in the status, and the next pass looks again.
+    pub async fn pass(&mut self) -> Result<Pass, P::Error> {
+        let span = info_span!("pass");
+        self.pass_in_span().instrument(span).await
+    }
+
+    async fn pass_in_span(&mut self) -> Result<Pass, P::Error> {
+        let started = Instant::now();
+        let (world, generation) = self.observe().await?;
+        let now = Timestamp::now();
+        self.collect_comparison(&world, now).await;
+        let mut decision = plan::decide(&world, now);
+        let mut setback = None;
+        for step in decision.steps() {
+            match self.carry_out(&world, step).await {
+                Ok(()) => {
+                    info!(step = step.kind(), member = step.member(), reason = decision.reason(), "done");
+                    self.metrics.step(step.kind(), "done");
+                }
+                Err(error) => {
+                    warn!(step = step.kind(), member = step.member(), %error, "not done");
+                    self.metrics.step(step.kind(), error.result());
+                    setback = Some(error);
+                    break;
+                }
+            }
+        }
+        let rest = match &setback {
+            Some(error) => {
+                // A step that failed is something to wait for; the status says what it met.
+                decision = Decision::Wait {
+                    operation: decision.operation().cloned(),
+                    reason: format!("{}; {error}", decision.reason()),
+                    again: error.pause(),
+                };
+                error.pause()
+            }
+            None => self.patience.rest(&decision),
+        };
+        let status = plan::status::describe(&world, &decision, generation, self.published.as_ref(), now);
+        self.metrics.pass(started.elapsed(), &status);
+        self.publish(status.clone()).await?;
+        Ok(Pass { status, decision, rest })
+    }
+
+    /// One look at everything a decision needs, and the generation of the spec it saw.
+    ///
+    /// # Errors
+    /// When the platform can't be looked at.
+    pub async fn observe(&mut self) -> Result<(World, Option<i64>), P::Error> {
+        let observed = self.platform.observe().await?;
+        let generation = observed.generation;
+        let world = look(observed, &mut self.clients, self.policy, self.divergence.clone()).await;
+        Ok((world, generation))
+    }
+
+    /// Carries one step out.
+    ///
+    /// # Errors
+    /// When it was refused, or its answer got lost. It is never retried here: the next look tells what became of it.
+    pub async fn carry_out(&mut self, world: &World, step: &Step) -> Result<(), StepError> {
+        act::carry_out(&self.platform, &mut self.clients, world, step).await
+    }
+
+    /// Written on difference only.
+    async fn publish(&mut self, status: ClusterStatus) -> Result<(), P::Error> {
+        if self.published.as_ref() != Some(&status) {
+            self.platform.publish(&status).await?;
+            self.published = Some(status);
+        }
+        Ok(())
+    }
+
+    /// Takes the result of a finished comparison, and begins one when it is due. It runs beside the passes, since
+    /// hashing a large database takes seconds.
+    async fn collect_comparison(&mut self, world: &World, now: Timestamp) {
+        match self.comparing.take_if(|task| task.is_finished()) {
+            Some(task) => {
+                if let Ok(result) = task.await {
+                    compare::log(self.divergence.as_ref(), &result);
+                    self.divergence = Some(result);
+                }
+            }
+            None if self.comparing.is_some() => {}
+            None => {
+                if let Some(voters) = plan::divergence::due(world, now) {
+                    self.comparing = compare::begin(world, voters, &mut self.clients);
+                }
+            }
+        }
+    }
+}
+
+/// How long to rest between passes: shortly while something is about to happen, longer the longer it takes.
+#[derive(Debug, Default)]
+struct Patience {
+    waited: u32,
+}
+
+impl Patience {
+    fn rest(&mut self, decision: &Decision) -> Duration {
+        match decision {
+            Decision::Act { .. } => {
+                self.waited = 0;
+                Duration::ZERO
+            }
+            Decision::Wait { again, .. } => {
+                let rest = FIRST_LOOK.mul_f64(1.5_f64.powi(self.waited.min(20).cast_signed()));
+                self.waited += 1;
+                rest.min(*again)
+            }
+            Decision::Settled => {
+                self.waited = 0;
+                REST
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_is_looked_at_soon_and_then_less_often() {
+        let mut patience = Patience::default();
+        let wait = Decision::Wait { operation: None, reason: String::new(), again: Duration::from_secs(1) };
+        let rests: Vec<_> = (0..8).map(|_| patience.rest(&wait).as_millis()).collect();
+        assert_eq!(rests, [150, 225, 337, 506, 759, 1000, 1000, 1000]);
+        assert_eq!(patience.rest(&Decision::Settled), REST);
+        assert_eq!(patience.rest(&wait).as_millis(), 150);
+    }
+}

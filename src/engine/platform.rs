@@ -1,0 +1,65 @@
+//! What a platform is: a few verbs about members. One machine and Kubernetes are two of them.
+
+use std::{collections::BTreeMap, error::Error, future::Future};
+
+use crate::{
+    etcd::Endpoint,
+    plan::{
+        Admission, ClusterId, Desired, EtcdVersion, Incarnation, MemberName, Record, status::ClusterStatus,
+    },
+};
+
+/// What a platform sees of one cluster. The members' own words are added by the engine.
+#[derive(Debug, Clone)]
+pub struct Observed {
+    /// The name of the cluster.
+    pub cluster: String,
+    /// What tells it from another of the same name.
+    pub uid: String,
+    /// Counts the edits of the spec.
+    pub generation: Option<i64>,
+    /// The spec, checked.
+    pub desired: Desired,
+    /// The facts that can't be observed again.
+    pub record: Record,
+    /// The members that exist.
+    pub incarnations: Vec<Incarnation>,
+    /// Where each of them is reached.
+    pub endpoints: BTreeMap<MemberName, Endpoint>,
+}
+
+/// The verbs. Each is done when its future is ready, and doing one again after a crash does no harm.
+pub trait Platform {
+    /// Why a verb failed, in words for a person.
+    type Error: Error + Send + Sync + 'static;
+
+    /// Looks at everything; changes nothing of a member.
+    fn observe(&self) -> impl Future<Output = Result<Observed, Self::Error>>;
+    /// Writes the serial down, then makes a place for a member of this name.
+    fn reserve(
+        &self,
+        name: &MemberName,
+        serial: u64,
+        version: EtcdVersion,
+    ) -> impl Future<Output = Result<(), Self::Error>>;
+    /// Records how a member enters the cluster.
+    fn admit(
+        &self,
+        name: &MemberName,
+        admission: &Admission,
+    ) -> impl Future<Output = Result<(), Self::Error>>;
+    /// Starts a member's process on its data. Refuses when the data is gone.
+    fn start(&self, name: &MemberName) -> impl Future<Output = Result<(), Self::Error>>;
+    /// Stops a member's process and keeps its data.
+    fn stop(&self, name: &MemberName) -> impl Future<Output = Result<(), Self::Error>>;
+    /// Records that clients are told to leave a member, or that they may come back.
+    fn drain(&self, name: &MemberName, draining: bool) -> impl Future<Output = Result<(), Self::Error>>;
+    /// Ends a member's process, if any, and deletes it with its data.
+    fn discard(&self, name: &MemberName) -> impl Future<Output = Result<(), Self::Error>>;
+    /// Records that the cluster formed.
+    fn record_formed(&self, cluster_id: ClusterId) -> impl Future<Output = Result<(), Self::Error>>;
+    /// Shows the status to people.
+    fn publish(&self, status: &ClusterStatus) -> impl Future<Output = Result<(), Self::Error>>;
+    /// Ready as soon as something changed since the last look. It may be ready for no reason.
+    fn changed(&self) -> impl Future<Output = ()>;
+}

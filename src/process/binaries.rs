@@ -1,0 +1,108 @@
+//! The etcd programs of this machine: which version each is, and which one a member needs.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use crate::plan::EtcdVersion;
+
+/// Programs by version.
+#[derive(Debug, Clone, Default)]
+pub struct Binaries {
+    by_version: BTreeMap<EtcdVersion, PathBuf>,
+}
+
+/// Why a program can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum BinaryError {
+    /// It can't be run.
+    #[error("{path} cannot be run: {source}; give an etcd binary with --etcd", path = path.display())]
+    NotRunnable {
+        /// Which one.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// It runs and is something else.
+    #[error("{path} is not etcd: `--version` answered {answer:?}; give an etcd binary with --etcd", path = path.display())]
+    NotEtcd {
+        /// Which one.
+        path: PathBuf,
+        /// The first line it printed.
+        answer: String,
+    },
+    /// It is an etcd that Quorate does not run.
+    #[error("{path}: {source}", path = path.display())]
+    Unsupported {
+        /// Which one.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: crate::plan::version::VersionError,
+    },
+    /// There is none.
+    #[error(
+        "no etcd binary was found: give one with --etcd PATH or QUORATE_ETCD, or put `etcd` into PATH \
+         (scripts/etcd VERSION fetches one)"
+    )]
+    None,
+}
+
+impl Binaries {
+    /// Asks each program for its version. Without any path, `etcd` in PATH is taken.
+    ///
+    /// # Errors
+    /// When a path that was given can't be used, or none was given and PATH has no etcd.
+    pub fn find(paths: &[PathBuf]) -> Result<Self, BinaryError> {
+        let mut by_version = BTreeMap::new();
+        if paths.is_empty() {
+            let path = in_path("etcd").ok_or(BinaryError::None)?;
+            by_version.insert(version_of(&path)?, path);
+        }
+        for path in paths {
+            let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+            by_version.insert(version_of(&path)?, path);
+        }
+        Ok(Self { by_version })
+    }
+
+    /// The program of exactly this version.
+    pub fn get(&self, version: EtcdVersion) -> Option<&Path> {
+        self.by_version.get(&version).map(PathBuf::as_path)
+    }
+
+    /// Why there is no program of this version, in words.
+    pub fn missing(&self, version: EtcdVersion) -> String {
+        let known: Vec<_> = self.by_version.keys().map(ToString::to_string).collect();
+        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+        format!(
+            "no etcd binary of version {version} is known (known: {known}); give one with --etcd PATH \
+             (scripts/etcd {version} fetches it), or set spec.version to one that is there"
+        )
+    }
+}
+
+fn in_path(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file())
+}
+
+/// Runs `etcd --version` and reads its first line, `etcd Version: 3.6.16`.
+fn version_of(path: &Path) -> Result<EtcdVersion, BinaryError> {
+    let output = Command::new(path)
+        .arg("--version")
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .output()
+        .map_err(|source| BinaryError::NotRunnable { path: path.to_owned(), source })?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let first = text.lines().next().unwrap_or_default();
+    let version = first.strip_prefix("etcd Version: ").ok_or_else(|| BinaryError::NotEtcd {
+        path: path.to_owned(),
+        answer: crate::plan::evidence::shorten(first),
+    })?;
+    version.trim().parse().map_err(|source| BinaryError::Unsupported { path: path.to_owned(), source })
+}

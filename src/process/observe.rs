@@ -1,0 +1,125 @@
+//! One look at the folder and the processes.
+
+use std::{collections::BTreeMap, fs, io, time::SystemTime};
+
+use jiff::Timestamp;
+
+use super::{
+    ProcessError, ProcessPlatform,
+    child::{self, ProcessId},
+    files::{self, FileError},
+    folder::{Folder, MemberFolder},
+    life::Life,
+    requests,
+    state::MemberFile,
+};
+use crate::{
+    etcd::Endpoint,
+    plan::{Data, Incarnation, MemberName},
+};
+
+/// What changes when there is a reason to look again; cheap to take.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Fingerprint {
+    files: Vec<Option<SystemTime>>,
+    members: Vec<(MemberName, bool, bool)>,
+}
+
+/// The names of the members that exist.
+pub(super) fn member_names(folder: &Folder) -> Result<Vec<MemberName>, FileError> {
+    let path = folder.members();
+    let entries = match fs::read_dir(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(|error| FileError::io("reading", &path, error))?,
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(|error| FileError::io("reading", &path, error))?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        // A leading dot marks what is being made or deleted; see `setup::clear_debris`.
+        if !name.starts_with('.') && entry.path().is_dir() {
+            names.push(MemberName(name));
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+impl ProcessPlatform {
+    pub(super) fn observe_members(
+        &self,
+        now: Timestamp,
+    ) -> Result<(Vec<Incarnation>, BTreeMap<MemberName, Endpoint>), ProcessError> {
+        let mut incarnations = Vec::new();
+        let mut endpoints = BTreeMap::new();
+        for name in member_names(&self.folder)? {
+            let folder = self.folder.member(&name);
+            // Without its file a folder is no member: somebody is deleting it by hand.
+            let Some(mut file) = files::read_yaml::<MemberFile>(&folder.file())? else { continue };
+            let present = folder.data_present();
+            let mut lives = self.lives();
+            let life = lives.entry(name.clone()).or_insert_with(|| adopt(&folder));
+            if life.notice_end(now, present) && file.started {
+                file.started = false;
+                files::write_yaml(&folder.file(), &file)?;
+            }
+            endpoints.insert(
+                name,
+                Endpoint {
+                    client_url: file.ports.client_url(),
+                    peer_url: file.ports.peer_url(),
+                    metrics_url: Some(file.ports.metrics_url()),
+                },
+            );
+            incarnations.push(incarnation(&folder, file, life, present));
+        }
+        Ok((incarnations, endpoints))
+    }
+
+    pub(super) fn fingerprint(&self) -> Fingerprint {
+        let modified = |path: &std::path::Path| fs::metadata(path).and_then(|meta| meta.modified()).ok();
+        let mut files = vec![modified(&self.folder.manifest()), modified(&self.folder.down_request())];
+        let lives = self.lives();
+        let members = lives
+            .iter()
+            .map(|(name, life)| {
+                let folder = self.folder.member(name);
+                files.push(modified(&folder.restart_request()));
+                files.push(modified(&folder.replace_request()));
+                (name.clone(), life.process.as_ref().is_some_and(ProcessId::alive), folder.data_present())
+            })
+            .collect();
+        Fingerprint { files, members }
+    }
+}
+
+/// A member that this `up` has not met yet: its process may run since before.
+fn adopt(folder: &MemberFolder) -> Life {
+    // A damaged pid file is as good as none: the process is found by its command line then.
+    let recorded = files::read_yaml::<ProcessId>(&folder.pid()).ok().flatten().filter(ProcessId::alive);
+    let found = || {
+        let pid = child::find_by_data_folder(&folder.data())?;
+        ProcessId::of(pid, Timestamp::now()).ok()
+    };
+    Life::of(recorded.or_else(found))
+}
+
+fn incarnation(folder: &MemberFolder, file: MemberFile, life: &Life, present: bool) -> Incarnation {
+    Incarnation {
+        process: life.state(folder, &file),
+        restart_requested: requests::restart_requested(folder),
+        replace_requested: folder.replace_request().exists(),
+        // While the very first process of a member has not been seen to write anything, an empty folder proves nothing.
+        data: Data { started: file.started && !life.unproven, present },
+        peer_url: file.ports.peer_url(),
+        client_url: file.ports.client_url(),
+        name: file.name,
+        created: file.created,
+        version: file.version,
+        options: file.options,
+        admission: file.admission,
+        draining: file.draining,
+        node: String::new(),
+        report: None,
+    }
+}

@@ -1,0 +1,66 @@
+//! `/metrics`, `/healthz` and `/readyz` on an address of one's choice.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    extract::State,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use tokio::net::TcpListener;
+
+use super::metrics::Metrics;
+
+/// A pass takes seconds at the most, even when every member hangs; one that takes this long is stuck.
+const STUCK: Duration = Duration::from_secs(60);
+
+/// Opens the address, so that a taken port is an error at the start and not a line in a log later.
+///
+/// # Errors
+/// When the address can't be opened.
+pub async fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
+    TcpListener::bind(address).await
+}
+
+/// Serves until the task is dropped.
+///
+/// # Errors
+/// When the listener breaks.
+pub async fn serve(listener: TcpListener, metrics: Arc<Metrics>) -> std::io::Result<()> {
+    let app = Router::new()
+        .route("/metrics", get(show_metrics))
+        .route("/healthz", get(healthy))
+        .route("/readyz", get(ready))
+        .with_state(metrics);
+    axum::serve(listener, app).await
+}
+
+async fn show_metrics(State(metrics): State<Arc<Metrics>>) -> Response {
+    match metrics.render() {
+        Ok(text) => {
+            ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text)
+                .into_response()
+        }
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+    }
+}
+
+/// Whether passes still come to an end.
+async fn healthy(State(metrics): State<Arc<Metrics>>) -> (StatusCode, &'static str) {
+    match metrics.since_last_pass() {
+        Some(age) if age > STUCK => {
+            (StatusCode::SERVICE_UNAVAILABLE, "the last pass ended more than 60 s ago\n")
+        }
+        _ => (StatusCode::OK, "ok\n"),
+    }
+}
+
+/// Whether a pass came to an end at all.
+async fn ready(State(metrics): State<Arc<Metrics>>) -> (StatusCode, &'static str) {
+    match metrics.since_last_pass() {
+        Some(_) => (StatusCode::OK, "ok\n"),
+        None => (StatusCode::SERVICE_UNAVAILABLE, "no pass has ended yet\n"),
+    }
+}

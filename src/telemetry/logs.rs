@@ -1,0 +1,68 @@
+//! Log lines on stderr, as text or as JSON.
+
+use std::io::{self, IsTerminal, Write};
+
+use tracing_subscriber::{EnvFilter, fmt::MakeWriter};
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Where log lines go: above the live view, if there is one, so that both stay readable.
+#[derive(Debug, Clone, Default)]
+pub struct Above(pub Option<indicatif::MultiProgress>);
+
+impl<'a> MakeWriter<'a> for Above {
+    type Writer = Line;
+
+    fn make_writer(&'a self) -> Line {
+        Line { above: self.0.clone(), text: Vec::new() }
+    }
+}
+
+/// One log line in the making; written when it is dropped.
+#[derive(Debug)]
+pub struct Line {
+    above: Option<indicatif::MultiProgress>,
+    text: Vec<u8>,
+}
+
+impl Write for Line {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.text.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        let print = || io::stderr().write_all(&self.text);
+        // A closed stderr is no reason to stop looking after a cluster.
+        let _ = match &self.above {
+            Some(view) => view.suspend(print),
+            None => print(),
+        };
+    }
+}
+
+/// Begins to log. `RUST_LOG` chooses what; without it, everything from `info` up.
+pub fn init(format: LogFormat, above: Above) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let colours =
+        io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(above).with_ansi(colours);
+    // A second call, as from several tests of one program, keeps the first subscriber.
+    let _ = match format {
+        LogFormat::Text => subscriber.with_target(false).try_init(),
+        LogFormat::Json => subscriber.json().flatten_event(true).try_init(),
+    };
+}

@@ -1,0 +1,5 @@
+//! What Quorate tells about itself: log lines, metrics, health.
+
+pub mod http;
+pub mod logs;
+pub mod metrics;

@@ -1,0 +1,199 @@
+//! Puts at a steady rate, as a client does that follows the cluster's status; and the proof that none was lost.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+
+use etcd_client::{Client, ConnectOptions, GetOptions};
+
+use super::up::read_status;
+
+/// How long one try may take.
+const TRY: Duration = Duration::from_secs(1);
+/// How often the endpoints are read from the status.
+const FOLLOW: Duration = Duration::from_millis(50);
+
+/// A running load.
+pub struct Load {
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<Outcome>,
+    dir: PathBuf,
+}
+
+/// What came of it.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// Puts that were begun.
+    pub puts: usize,
+    /// Puts whose first try failed.
+    pub first_failed: usize,
+    /// Puts that failed after one retry at another endpoint.
+    pub failed: usize,
+    /// Acknowledged puts: key number and when.
+    acked: BTreeMap<usize, Instant>,
+    /// Acknowledged and not there at the end.
+    pub lost: usize,
+}
+
+impl Outcome {
+    /// The times between successive acknowledgements, longest first.
+    pub fn gaps(&self) -> Vec<Duration> {
+        let mut times: Vec<_> = self.acked.values().copied().collect();
+        times.sort_unstable();
+        let mut gaps: Vec<_> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        gaps.sort_unstable_by(|a, b| b.cmp(a));
+        gaps
+    }
+
+    /// How many were acknowledged.
+    pub fn acknowledged(&self) -> usize {
+        self.acked.len()
+    }
+
+    /// The longest time without an acknowledged put.
+    pub fn longest_gap(&self) -> Duration {
+        self.gaps().first().copied().unwrap_or_default()
+    }
+
+    /// The gap that this part of all gaps does not exceed.
+    pub fn gap_at(&self, part: f64) -> Duration {
+        let gaps = self.gaps();
+        let at = ((1.0 - part) * gaps.len() as f64) as usize;
+        gaps.get(at).copied().unwrap_or_default()
+    }
+}
+
+impl Load {
+    /// Begins to put `rate` keys a second.
+    pub fn start(dir: &Path, rate: u32) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let thread = {
+            let (stop, dir) = (Arc::clone(&stop), dir.to_owned());
+            std::thread::spawn(move || run(&dir, rate, &stop))
+        };
+        Self { stop, thread, dir: dir.to_owned() }
+    }
+
+    /// Ends it, and reads every acknowledged key back.
+    pub fn finish(self) -> Outcome {
+        self.stop.store(true, Ordering::Relaxed);
+        let mut outcome = self.thread.join().unwrap();
+        outcome.lost = lost(&self.dir, &outcome.acked);
+        outcome
+    }
+}
+
+/// Where clients are told to go: members that are ready.
+pub fn endpoints(dir: &Path) -> Vec<String> {
+    read_status(dir).members.into_iter().filter(|one| one.ready).map(|one| one.client_url).collect()
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+pub async fn connect(url: &str) -> Option<Client> {
+    let options = ConnectOptions::new().with_connect_timeout(TRY).with_timeout(TRY);
+    Client::connect([url], Some(options)).await.ok()
+}
+
+struct Shared {
+    clients: Mutex<HashMap<String, Client>>,
+    endpoints: Mutex<Vec<String>>,
+    outcome: Mutex<Outcome>,
+    turn: AtomicUsize,
+}
+
+fn run(dir: &Path, rate: u32, stop: &AtomicBool) -> Outcome {
+    let shared = Arc::new(Shared {
+        clients: Mutex::default(),
+        endpoints: Mutex::new(endpoints(dir)),
+        outcome: Mutex::default(),
+        turn: AtomicUsize::new(0),
+    });
+    runtime().block_on(tokio::task::LocalSet::new().run_until(async {
+        let mut tick = tokio::time::interval(Duration::from_secs(1) / rate);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Burst);
+        let mut followed = Instant::now();
+        let mut tasks = tokio::task::JoinSet::new();
+        let mut number = 0;
+        while !stop.load(Ordering::Relaxed) {
+            tick.tick().await;
+            if followed.elapsed() >= FOLLOW {
+                followed = Instant::now();
+                let now = endpoints(dir);
+                if !now.is_empty() {
+                    shared.clients.lock().unwrap().retain(|url, _| now.contains(url));
+                    *shared.endpoints.lock().unwrap() = now;
+                }
+            }
+            tasks.spawn_local(put(Arc::clone(&shared), number));
+            number += 1;
+            while tasks.try_join_next().is_some() {}
+        }
+        while tasks.join_next().await.is_some() {}
+    }));
+    let mut outcome = shared.outcome.lock().unwrap();
+    std::mem::take(&mut *outcome)
+}
+
+async fn put(shared: Arc<Shared>, number: usize) {
+    shared.outcome.lock().unwrap().puts += 1;
+    let turn = shared.turn.fetch_add(1, Ordering::Relaxed);
+    for attempt in 0..2 {
+        let url = {
+            let endpoints = shared.endpoints.lock().unwrap();
+            endpoints.get((turn + attempt) % endpoints.len().max(1)).cloned().unwrap_or_default()
+        };
+        let acked = tokio::time::timeout(TRY, put_at(&shared, &url, number)).await.unwrap_or(false);
+        let mut outcome = shared.outcome.lock().unwrap();
+        match (acked, attempt) {
+            (true, _) => {
+                outcome.acked.insert(number, Instant::now());
+                return;
+            }
+            (false, 0) => outcome.first_failed += 1,
+            (false, _) => outcome.failed += 1,
+        }
+    }
+}
+
+async fn put_at(shared: &Shared, url: &str, number: usize) -> bool {
+    let known = shared.clients.lock().unwrap().get(url).cloned();
+    let mut client = match known {
+        Some(client) => client,
+        None => {
+            let Some(client) = connect(url).await else { return false };
+            shared.clients.lock().unwrap().insert(url.to_owned(), client.clone());
+            client
+        }
+    };
+    client.put(key(number), number.to_string(), None).await.is_ok()
+}
+
+fn key(number: usize) -> String {
+    format!("load/{number:08}")
+}
+
+/// How many of the acknowledged keys a linearizable read does not find.
+fn lost(dir: &Path, acked: &BTreeMap<usize, Instant>) -> usize {
+    runtime().block_on(async {
+        let mut client = None;
+        for url in endpoints(dir) {
+            client = client.or(connect(&url).await);
+        }
+        let mut client = client.expect("a member that serves").kv_client();
+        let options = GetOptions::new().with_prefix().with_keys_only();
+        let found = client.get("load/", Some(options)).await.expect("a linearizable read");
+        let found: std::collections::HashSet<_> =
+            found.kvs().iter().map(|kv| String::from_utf8_lossy(kv.key()).into_owned()).collect();
+        acked.keys().filter(|number| !found.contains(&key(**number))).count()
+    })
+}

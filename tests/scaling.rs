@@ -1,0 +1,102 @@
+//! Scaling a real cluster while clients write: nothing acknowledged is lost, nothing of a removed member stays.
+
+mod common;
+
+use std::{
+    collections::BTreeSet,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use common::{etcd::binary, load::Load, up::Up};
+use quorate::{
+    etcd::{Endpoint, MemberClient, http::Http},
+    plan::{MemberId, version::Minor},
+};
+
+/// One cluster at a time: two under load on two cores measure each other.
+static ALONE: Mutex<()> = Mutex::new(());
+
+#[test]
+fn from_3_to_5_to_3_to_7_to_3_on_3_5() {
+    up_and_down(Minor::V3_5);
+}
+
+#[test]
+fn from_3_to_5_to_3_to_7_to_3_on_3_6() {
+    up_and_down(Minor::V3_6);
+}
+
+#[test]
+fn from_3_to_5_to_3_to_7_to_3_on_3_7() {
+    up_and_down(Minor::V3_7);
+}
+
+fn up_and_down(minor: Minor) {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let up = Up::start(&binary(minor), 3);
+    up.wait_ready(3);
+    let mut seen: BTreeSet<String> = up.names().into_iter().collect();
+    let load = Load::start(&up.dir(), 200);
+    let mut present = 3;
+    for size in [5, 3, 7, 3] {
+        if size < present {
+            // The youngest is the first to go, so the leader is one of those that are removed.
+            lead_by_youngest(&up);
+        }
+        up.succeed(&["scale", &size.to_string()]);
+        let took = up.wait_ready(size);
+        println!("{minor}: {present} → {size} in {took:.1?}");
+        for name in up.names().into_iter().filter(|name| !seen.contains(name)).collect::<Vec<_>>() {
+            seen.insert(name);
+        }
+        present = size;
+        std::thread::sleep(Duration::from_secs(1));
+    }
+    let outcome = load.finish();
+    println!(
+        "{minor}: {} puts, {} acknowledged, {} first tries failed, {} failed after one retry, {} lost; gaps p99 {:.0?}, longest {:.0?}",
+        outcome.puts,
+        outcome.acknowledged(),
+        outcome.first_failed,
+        outcome.failed,
+        outcome.lost,
+        outcome.gap_at(0.99),
+        outcome.longest_gap()
+    );
+    assert_eq!(outcome.lost, 0, "acknowledged writes were lost");
+    assert!(outcome.acknowledged() > 5000, "the load ran");
+    assert_eq!(seen.len(), 3 + 2 + 4, "every member that joined had a name of its own: {seen:?}");
+    assert_eq!(up.processes().len(), 3, "the processes of removed members are gone");
+    let left: BTreeSet<_> = std::fs::read_dir(up.dir().join("members"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    assert_eq!(left, up.names().into_iter().collect(), "the data of removed members is gone");
+}
+
+fn lead_by_youngest(up: &Up) {
+    let youngest = up
+        .names()
+        .into_iter()
+        .max_by_key(|name| {
+            let text = std::fs::read_to_string(up.member_dir(name).join("member.yaml")).unwrap();
+            text.lines().find(|line| line.starts_with("created: ")).unwrap().to_owned()
+        })
+        .unwrap();
+    let leader = up.leader();
+    if leader == youngest {
+        return;
+    }
+    let id = up.member(&youngest).unwrap().id.unwrap();
+    let leader = up.member(&leader).unwrap();
+    let endpoint = Endpoint { client_url: leader.client_url, peer_url: leader.peer_url, metrics_url: None };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let client = MemberClient::new(endpoint, Http::new(), None);
+        client.move_leader(MemberId(u64::from_str_radix(&id, 16).unwrap())).await.unwrap();
+    });
+    up.wait("the youngest to lead", Duration::from_secs(10), |status| {
+        status.leader.as_ref() == Some(&youngest)
+    });
+}
