@@ -39,6 +39,11 @@ pub(super) fn decide(view: &View<'_>) -> Option<Decision> {
     Some(promote(view, seat, one))
 }
 
+/// Whether it would start with a member list that is not true any more: etcd refuses that, and its place is wasted.
+pub(super) fn untold(view: &View<'_>, seat: &Seat<'_>) -> bool {
+    seat.listed.learner && seat.incarnation.is_some_and(|one| admission_due(view, seat, one).is_some())
+}
+
 /// What the learner has to be told: at first, and again when the membership changed before it ever started.
 fn admission_due(view: &View<'_>, seat: &Seat<'_>, one: &Incarnation) -> Option<Admission> {
     let mut initial_cluster: Vec<Peer> = view.seats().filter_map(entry).collect();
