@@ -69,8 +69,9 @@ fn entry(seat: &Seat<'_>) -> Option<Peer> {
 
 /// etcd alone would promote a learner that is stopped, so it is asked itself: did it answer just now, how far is it?
 fn promote(view: &View<'_>, seat: &Seat<'_>, one: &Incarnation) -> Decision {
-    let newest =
-        view.healthy().filter_map(|voter| voter.incarnation?.report.as_ref()).map(|r| r.raft_index).max();
+    // A voter whose folder was emptied still knows how far the log is, and may be the only one that answered in time.
+    let serving = view.voters.iter().filter(|voter| voter.serving(view.world));
+    let newest = serving.filter_map(|voter| voter.incarnation?.report.as_ref()).map(|r| r.raft_index).max();
     match (&one.report, newest) {
         (Some(Report { applied_index, id, .. }), Some(newest)) if *id == seat.listed.id => {
             let behind = newest.saturating_sub(*applied_index);
@@ -80,7 +81,7 @@ fn promote(view: &View<'_>, seat: &Seat<'_>, one: &Incarnation) -> Decision {
             }
             wait(one, format!("waiting for {} to catch up: {behind} of {newest} entries behind", one.name))
         }
-        (_, None) => wait(one, format!("{} cannot be promoted while no voter is healthy", one.name)),
+        (_, None) => wait(one, format!("{} cannot be promoted while no voter serves", one.name)),
         _ => wait(one, format!("waiting for {} to answer", one.name)),
     }
 }

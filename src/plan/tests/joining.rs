@@ -31,12 +31,21 @@ fn step_by_step() {
         ("told", cluster(3, 5).learner(4, true).change(4, stopped), "Start 4"),
         ("it does not answer", cluster(3, 5).learner(4, true).change(4, |one| one.report = None), "wait"),
         ("far behind", lagging(cluster(3, 5).learner(4, true), 400), "wait"),
+        (
+            "far behind a voter whose folder was emptied",
+            lagging(cluster(3, 5).learner(4, true), 1000).emptied(3).change(3, ahead),
+            "wait",
+        ),
         ("near", lagging(cluster(3, 5).learner(4, true), 500), "Promote 4"),
         ("a voter", cluster(4, 5), "Reserve 5"),
         ("all are there", cluster(5, 5), "settled"),
         ("a voter is not healthy", cluster(3, 5).change(2, |one| one.report = None), "wait"),
         ("no voter is healthy: nobody to compare with", cluster(3, 5).learner(4, true).with(unready), "wait"),
     ]);
+}
+
+fn ahead(one: &mut crate::plan::Incarnation) {
+    one.report = one.report.take().map(|report| Report { raft_index: 5000, ..report });
 }
 
 fn stopped(one: &mut crate::plan::Incarnation) {
