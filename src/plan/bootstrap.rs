@@ -15,6 +15,13 @@ use super::{
 
 /// The next act of a bootstrap. Only for a world whose cluster is not recorded as formed.
 pub(super) fn decide(world: &World, now: Timestamp) -> Decision {
+    // A serial is written down before its place is made.
+    if let Some(one) = world.incarnations.first().filter(|_| world.record.serial == 0) {
+        return wait(format!(
+            "{} exists and no name was given out, so the record was lost and nothing is touched; restore it from a copy",
+            one.name
+        ));
+    }
     let Some(admission) = world.incarnations.iter().find_map(|one| one.admission.as_ref()) else {
         return prepare(world);
     };
@@ -163,7 +170,7 @@ fn waiting(world: &World, now: Timestamp) -> Decision {
         );
     }
     let ready = world.incarnations.iter().filter(|one| one.report.as_ref().is_some_and(|r| r.ready)).count();
-    let blocked = world.incarnations.iter().find_map(|one| start::obstacle(one));
+    let blocked = world.incarnations.iter().find_map(start::obstacle);
     let detail = blocked.map(|why| format!("; {why}")).unwrap_or_default();
     wait(format!("the cluster is forming: {ready} of {} members are ready{detail}", world.incarnations.len()))
 }

@@ -44,8 +44,13 @@ pub(super) fn decide(view: &View<'_>, seat: &Seat<'_>, purpose: Purpose, why: &s
         if elapsed(since, view.now) < view.world.policy.drain {
             return wait(format!("{why}: clients are leaving it"));
         }
-        if view.leader() == Some(seat.listed.id) {
-            return hand_over(view, seat, purpose, why);
+        match view.leader() {
+            Some(leader) if leader == seat.listed.id => return hand_over(view, seat, purpose, why),
+            // It may be the leader itself, and taking a leader away costs a second of writes.
+            None if seat.serving(view.world) => {
+                return wait(format!("{why}: no member says who the leader is"));
+            }
+            _ => {}
         }
     }
     match (purpose, seat.incarnation) {
@@ -56,8 +61,8 @@ pub(super) fn decide(view: &View<'_>, seat: &Seat<'_>, purpose: Purpose, why: &s
 
 /// Clients of a member that came back a moment ago may not have found it again.
 fn unsettled(view: &View<'_>, leaving: &Incarnation) -> Option<String> {
-    let (name, age) = view.youngest_start()?;
-    (age < view.world.policy.settle && *name != leaving.name)
+    let (name, age) = view.youngest_start(&leaving.name)?;
+    (age < view.world.policy.settle)
         .then(|| format!("waiting for clients to come back to {name} before {} goes", leaving.name))
 }
 

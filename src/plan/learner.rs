@@ -39,6 +39,11 @@ pub(super) fn decide(view: &View<'_>) -> Option<Decision> {
     Some(promote(view, seat, one))
 }
 
+/// Whether it would start with a member list that is not true any more: etcd refuses that, and its place is wasted.
+pub(super) fn untold(view: &View<'_>, seat: &Seat<'_>) -> bool {
+    seat.listed.learner && seat.incarnation.is_some_and(|one| admission_due(view, seat, one).is_some())
+}
+
 /// What the learner has to be told: at first, and again when the membership changed before it ever started.
 fn admission_due(view: &View<'_>, seat: &Seat<'_>, one: &Incarnation) -> Option<Admission> {
     let mut initial_cluster: Vec<Peer> = view.seats().filter_map(entry).collect();
@@ -64,8 +69,9 @@ fn entry(seat: &Seat<'_>) -> Option<Peer> {
 
 /// etcd alone would promote a learner that is stopped, so it is asked itself: did it answer just now, how far is it?
 fn promote(view: &View<'_>, seat: &Seat<'_>, one: &Incarnation) -> Decision {
-    let newest =
-        view.healthy().filter_map(|voter| voter.incarnation?.report.as_ref()).map(|r| r.raft_index).max();
+    // A voter whose folder was emptied still knows how far the log is, and may be the only one that answered in time.
+    let serving = view.voters.iter().filter(|voter| voter.serving(view.world));
+    let newest = serving.filter_map(|voter| voter.incarnation?.report.as_ref()).map(|r| r.raft_index).max();
     match (&one.report, newest) {
         (Some(Report { applied_index, id, .. }), Some(newest))
             if *id == seat.listed.id && one.data.present =>
@@ -77,7 +83,7 @@ fn promote(view: &View<'_>, seat: &Seat<'_>, one: &Incarnation) -> Decision {
             }
             wait(one, format!("waiting for {} to catch up: {behind} of {newest} entries behind", one.name))
         }
-        (_, None) => wait(one, format!("{} cannot be promoted while no voter is healthy", one.name)),
+        (_, None) => wait(one, format!("{} cannot be promoted while no voter serves", one.name)),
         _ => wait(one, format!("waiting for {} to answer", one.name)),
     }
 }

@@ -60,7 +60,8 @@ pub fn decide(world: &World, now: Timestamp) -> Decision {
     };
     let view = View::new(world, list, now);
     if let Some(reason) = outage::majority_data_lost(&view) {
-        return wait(&reason);
+        // One more member on intact data is one more copy of it, whatever a person decides then.
+        return start_members(&view).unwrap_or_else(|| wait(&reason));
     }
     let decision = start_members(&view)
         .or_else(|| resize::clear_away(&view))
@@ -69,18 +70,20 @@ pub fn decide(world: &World, now: Timestamp) -> Decision {
         .or_else(|| repair::replace_requested_unhealthy(&view))
         .or_else(|| shrink_by_unhealthy(&view))
         .or_else(|| repair::wait_for_unhealthy(&view))
+        .or_else(|| fill_up(&view))
         .or_else(|| repair::replace_requested_healthy(&view))
         .or_else(|| repair::hold_while_diverged(&view))
         .or_else(|| repair::restart_requested(&view))
         .or_else(|| resize::shrink(&view))
-        .or_else(|| resize::grow(&view))
         .unwrap_or(Decision::Settled);
     undrain(&view, &decision).unwrap_or(decision)
 }
 
 /// Every member that etcd knows may run, on the data it has.
 fn start_members(view: &View<'_>) -> Option<Decision> {
-    let listed: Vec<_> = view.seats().filter_map(|seat| seat.incarnation).collect();
+    let untold = |seat: &&view::Seat<'_>| learner::untold(view, seat);
+    let listed: Vec<_> =
+        view.seats().filter(|seat| !untold(seat)).filter_map(|seat| seat.incarnation).collect();
     start::decide(view.world, &listed, view.now)
 }
 
@@ -96,7 +99,14 @@ fn shrink_by_unhealthy(view: &View<'_>) -> Option<Decision> {
     if all_healthy { None } else { resize::shrink(view) }
 }
 
-/// Clients come back to a member that was told to drain and is not going anywhere after all.
+/// A missing voter comes before a healthy one goes: with two of three left, the gate would hold the second of two
+/// requests for ever, and the first one's successor would never be added.
+fn fill_up(view: &View<'_>) -> Option<Decision> {
+    if repair::hold_while_diverged(view).is_some() { None } else { resize::grow(view) }
+}
+
+/// Clients come back to a member that was told to drain and is not going anywhere after all. One that does not run is
+/// started before they are told.
 fn undrain(view: &View<'_>, decision: &Decision) -> Option<Decision> {
     let leaving = match decision.operation() {
         Some(Operation {
@@ -109,7 +119,7 @@ fn undrain(view: &View<'_>, decision: &Decision) -> Option<Decision> {
     let back = view
         .seats()
         .filter_map(|seat| seat.incarnation)
-        .find(|one| one.draining.is_some() && leaving != Some(&one.name))?;
+        .find(|one| one.draining.is_some() && one.running() && leaving != Some(&one.name))?;
     Some(Decision::Act {
         steps: vec![Step::Undrain { name: back.name.clone() }],
         operation: Operation {

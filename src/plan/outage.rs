@@ -30,10 +30,12 @@ pub(super) struct Voters<'a> {
 }
 
 pub(super) fn voters<'a>(world: &'a World, hearsay: &[Listed]) -> Voters<'a> {
+    // A member that was removed and still exists is no voter: counting it would hide that the rest is no quorum.
     let voting = |one: &&Incarnation| {
-        let heard = hearsay.iter().find(|listed| listed.name == one.name.0);
-        one.admission.is_some()
-            && heard.map_or(hearsay.is_empty() || one.report.is_none(), |listed| !listed.learner)
+        let heard = hearsay
+            .iter()
+            .find(|listed| listed.name == one.name.0 || listed.peer_urls.contains(&one.peer_url));
+        one.admission.is_some() && heard.map_or(hearsay.is_empty(), |listed| !listed.learner)
     };
     let here: Vec<_> = world.incarnations.iter().filter(voting).collect();
     let heard = hearsay.iter().filter(|listed| !listed.learner).count();

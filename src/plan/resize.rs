@@ -8,7 +8,7 @@ use super::{
     step::{Decision, Operation, OperationKind, Step},
     version::EtcdVersion,
     view::{Seat, View},
-    world::{Incarnation, World},
+    world::{Incarnation, World, elapsed},
 };
 
 /// Takes one voter out when there are too many.
@@ -51,7 +51,8 @@ pub(super) fn grow(view: &View<'_>) -> Option<Decision> {
     if view.voters.len() >= wanted {
         return None;
     }
-    let step = match view.unlisted().find(|one| one.admission.is_none()) {
+    let place = place(view);
+    let step = match place {
         Some(one) => Step::AddLearner { name: one.name.clone(), peer_url: one.peer_url.clone() },
         None => {
             let serial = world.record.serial + 1;
@@ -59,13 +60,20 @@ pub(super) fn grow(view: &View<'_>) -> Option<Decision> {
             Step::Reserve { name, serial, version: running_version(world) }
         }
     };
-    let since = view.unlisted().find(|one| one.admission.is_none()).map(|one| one.created);
+    let since = place.map(|one| one.created);
     let member = Some(MemberName(step.member().to_owned()));
     Some(Decision::Act {
         steps: vec![step],
         operation: Operation { kind: OperationKind::ScaleOut, member, since },
         reason,
     })
+}
+
+/// The place made for the next member. A learner's time counts from when its place was made, so a place that waited
+/// long for etcd to accept the add is not used any more: it would be given up as soon as it is added.
+fn place<'a>(view: &View<'a>) -> Option<&'a Incarnation> {
+    let one = view.unlisted().find(|one| one.admission.is_none())?;
+    (elapsed(one.created, view.now) < view.world.policy.learner / 2).then_some(one)
 }
 
 /// A new member gets the version that the others run: a version is changed by a rolling upgrade, not by the way.
@@ -76,7 +84,7 @@ pub(super) fn running_version(world: &World) -> EtcdVersion {
 /// Deletes what is no member (any more): its removal was confirmed by this very list, or it was never added.
 pub(super) fn clear_away(view: &View<'_>) -> Option<Decision> {
     let grows = view.voters.len() < view.world.desired.size.get() && view.learners.is_empty();
-    let next = view.unlisted().find(|one| one.admission.is_none()).map(|one| &one.name);
+    let next = place(view).map(|one| &one.name);
     let gone: Vec<&Incarnation> =
         view.unlisted().filter(|one| one.admission.is_some() || !grows || next != Some(&one.name)).collect();
     let first = gone.first()?;

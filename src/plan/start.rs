@@ -10,8 +10,13 @@ use super::{
 
 /// Starts every one of `members` that may run and does not, once its back-off is over.
 pub(super) fn decide(world: &World, members: &[&Incarnation], now: Timestamp) -> Option<Decision> {
-    let due: Vec<_> =
+    let mut due: Vec<_> =
         members.iter().filter(|one| one.admission.is_some() && is_due(world, one, now)).collect();
+    // Steps stop at the first that fails, so one that could not start comes last and holds nobody up.
+    due.sort_by_key(|one| match one.process {
+        Process::Blocked { at, .. } => Some(at),
+        _ => None,
+    });
     let first = due.first()?;
     let reason = match &first.process {
         _ if due.len() > 1 => {

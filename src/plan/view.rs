@@ -73,20 +73,22 @@ impl<'a> View<'a> {
         if names.is_empty() { String::new() } else { format!("; not healthy: {}", names.join(", ")) }
     }
 
-    /// The leader, as most of the members that answer see it.
+    /// The leader, as the newest answer that knows one has it: a voter that is cut off knows none, in the same term.
     pub(super) fn leader(&self) -> Option<MemberId> {
         self.voters
             .iter()
             .filter_map(|seat| seat.incarnation?.report.as_ref())
-            .max_by_key(|report| report.term)
-            .and_then(|report| report.leader)
+            .filter_map(|report| report.leader.map(|leader| (report.term, leader)))
+            .max_by_key(|(term, _)| *term)
+            .map(|(_, leader)| leader)
     }
 
-    /// How long ago the youngest process among the voters that serve started.
-    pub(super) fn youngest_start(&self) -> Option<(&'a MemberName, Duration)> {
+    /// How long ago the youngest process of a voter other than `except` started.
+    pub(super) fn youngest_start(&self, except: &MemberName) -> Option<(&'a MemberName, Duration)> {
         self.voters
             .iter()
             .filter_map(|seat| seat.incarnation)
+            .filter(|one| one.name != *except)
             .filter_map(|one| match one.process {
                 Process::Running { since } => Some((&one.name, elapsed(since, self.now))),
                 _ => None,

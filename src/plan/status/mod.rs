@@ -155,7 +155,7 @@ pub fn describe(
     let mut members: Vec<_> = view
         .seats()
         .map(|seat| listed(world, seat, confirmed, leader == Some(seat.listed.id)))
-        .chain(view.unlisted().map(|one| existing(one)))
+        .chain(view.unlisted().map(existing))
         .collect();
     members.sort_by(|a, b| a.name.cmp(&b.name));
     let newest =

@@ -1,0 +1,8 @@
+//! Tables: small worlds, and the decision on each.
+
+mod bootstrap;
+mod builder;
+mod joining;
+mod leaving;
+mod losing;
+mod properties;

@@ -1,0 +1,92 @@
+//! What the seeds went through, counted: a simulator that never loses a quorum proves nothing about losing one.
+
+use std::{collections::BTreeMap, fmt};
+
+/// Every one of these has to happen in a run of a thousand seeds or more.
+pub const EXPECTED: &[&str] = &[
+    "add",
+    "add: answer lost",
+    "add: refused, unhealthy cluster",
+    "admit",
+    "bootstrap",
+    "bootstrap started over",
+    "call: commits late",
+    "call: never commits",
+    "discard",
+    "divergence",
+    "drain",
+    "election",
+    "end: converged",
+    "end: majority of data lost",
+    "fault: damaged data",
+    "fault: emptied, running",
+    "fault: emptied, stopped",
+    "fault: kill",
+    "fault: kill between mark and data",
+    "fault: nothing left of a member",
+    "fault: partition",
+    "fault: start blocked",
+    "learner given up",
+    "leader moved",
+    "leader move: no answer",
+    "operator crashed after an effect",
+    "operator crashed before an effect",
+    "platform call failed",
+    "probe: stale",
+    "probe: unanswered",
+    "promote",
+    "promote: answer lost",
+    "quorum lost",
+    "remove",
+    "remove: answer lost",
+    "replacement of lost data",
+    "request: replace",
+    "request: restart",
+    "reserve",
+    "restart on request",
+    "removed member ended by itself",
+    "scale in",
+    "serial given out, place not made",
+    "spec: paused",
+    "spec: size",
+    "spec: version",
+    "start",
+    "start: refused, folder emptied",
+    "undrain",
+    "write acknowledged",
+];
+
+#[derive(Default, Clone)]
+pub struct Coverage {
+    counts: BTreeMap<&'static str, u64>,
+    pub steps: u64,
+    pub passes: u64,
+    /// The longest time from the last fault to rest, in ms.
+    pub longest: i64,
+}
+
+impl Coverage {
+    pub fn hit(&mut self, what: &'static str) {
+        *self.counts.entry(what).or_default() += 1;
+    }
+
+    pub fn merge(&mut self, other: &Self) {
+        for (what, count) in &other.counts {
+            *self.counts.entry(what).or_default() += count;
+        }
+        self.steps += other.steps;
+        self.passes += other.passes;
+        self.longest = self.longest.max(other.longest);
+    }
+
+    pub fn missing(&self) -> Vec<&'static str> {
+        EXPECTED.iter().filter(|what| !self.counts.contains_key(*what)).copied().collect()
+    }
+}
+
+impl fmt::Display for Coverage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let counts: Vec<_> = self.counts.iter().map(|(what, count)| format!("{what} {count}")).collect();
+        f.write_str(&counts.join(" | "))
+    }
+}

@@ -1,0 +1,248 @@
+//! Carrying a step out: on the platform, or by a call to etcd whose answer may be lost.
+
+use quorate::plan::{ClusterState, Step};
+
+use crate::{
+    etcd::{Change, Etcd, Pending},
+    invariants::Violation,
+    log::Log,
+    model::{Model, Place, State, id_of},
+};
+
+/// What the engine gets back; an error says nothing about whether the effect took place.
+pub type Answer = Result<(), &'static str>;
+
+impl Model {
+    pub fn carry_out(&mut self, step: &Step) -> Result<Answer, Violation> {
+        if self.faulty && self.rng.per_mille(8) {
+            self.cover.hit("platform call failed");
+            return Ok(Err("the call failed and had no effect"));
+        }
+        let now = self.now;
+        match step {
+            Step::Reserve { name, serial, version } => {
+                self.record.serial = *serial;
+                if self.faulty && self.rng.per_mille(20) {
+                    self.cover.hit("serial given out, place not made");
+                    return Ok(Err("the operator ended between the serial and the place"));
+                }
+                self.cover.hit("reserve");
+                self.reserve(name, *version);
+                Ok(Ok(()))
+            }
+            Step::RecordFormed { cluster_id } => {
+                self.record.cluster_id = Some(*cluster_id);
+                self.cover.hit("bootstrap");
+                Ok(Ok(()))
+            }
+            Step::Discard { name } => {
+                self.cover.hit("discard");
+                if self.record.cluster_id.is_none() {
+                    self.cover.hit("bootstrap started over");
+                }
+                self.places.retain(|place| place.name != *name);
+                Ok(Ok(()))
+            }
+            Step::Admit { name, admission } => {
+                self.cover.hit("admit");
+                let Some(index) = self.index(name) else { return Ok(Err("no such member")) };
+                self.places[index].admission = Some(admission.clone());
+                let formed = self.etcd.as_ref().is_some_and(|etcd| etcd.token == admission.token);
+                if admission.state == ClusterState::New && !formed {
+                    self.etcd = Some(Etcd::of(admission, &self.places, now + 300));
+                }
+                Ok(Ok(()))
+            }
+            Step::Start { name } => Ok(self.start(name)),
+            Step::Stop { name } => {
+                let Some(index) = self.index(name) else { return Ok(Err("no such member")) };
+                self.cover.hit("restart on request");
+                self.places[index].end(now, 0, "");
+                Ok(Ok(()))
+            }
+            Step::Drain { name } => {
+                self.cover.hit("drain");
+                Ok(self.set_draining(name, Some(now)))
+            }
+            Step::Undrain { name } => {
+                self.cover.hit("undrain");
+                Ok(self.set_draining(name, None))
+            }
+            Step::AddLearner { peer_url, .. } => {
+                let Some(place) = self.places.iter().find(|place| place.url == *peer_url) else {
+                    return Ok(Err("no such place"));
+                };
+                let change = Change::Add { uid: place.uid, url: peer_url.clone() };
+                self.change(change, "add", "add: answer lost")
+            }
+            Step::Promote { id, .. } => self.change(Change::Promote(*id), "promote", "promote: answer lost"),
+            Step::Remove { id, .. } => self.change(Change::Remove(*id), "remove", "remove: answer lost"),
+            Step::MoveLeader { from, to, .. } => self.move_leader(from.0, to.0),
+        }
+    }
+
+    fn reserve(&mut self, name: &quorate::plan::MemberName, version: quorate::plan::EtcdVersion) {
+        let uid = self.next_uid;
+        self.next_uid += 1;
+        self.names.insert(name.clone());
+        let node = format!("node{}", self.rng.below(4));
+        self.places.push(Place {
+            uid,
+            name: name.clone(),
+            url: format!("http://{uid}:2380"),
+            created: self.now,
+            version,
+            node,
+            admission: None,
+            draining: None,
+            restart_requested: None,
+            replace_requested: false,
+            process: State::NotStarted,
+            started: false,
+            folder: false,
+            corrupt: false,
+            blocked: false,
+            amnesia: false,
+            joined: false,
+            boot_at: 0,
+            ended: 0,
+            served: false,
+            linked: 0,
+            group: 0,
+            slow: self.faulty && self.rng.per_mille(100),
+            log: Log::default(),
+            commit: 0,
+            healthy_at: 0,
+            said: None,
+        });
+    }
+
+    fn start(&mut self, name: &quorate::plan::MemberName) -> Answer {
+        let Some(index) = self.index(name) else { return Err("no such member") };
+        let (now, guard) = (self.now, self.guard);
+        let boot_at = now + self.rng.between(50, 500);
+        let place = &mut self.places[index];
+        if place.admission.is_none() || place.running() {
+            return Err("it may not start");
+        }
+        if place.blocked {
+            place.process = State::Blocked { at: now };
+            return Err("its port is taken");
+        }
+        if place.started && !place.folder {
+            if guard {
+                place.exit(now, "its data folder is empty, so it is not started");
+                self.cover.hit("start: refused, folder emptied");
+                return Err("its folder is empty");
+            }
+            place.amnesia = true;
+            place.folder = true;
+        }
+        place.started = true;
+        place.process = State::Running { since: now };
+        place.boot_at = boot_at;
+        self.cover.hit("start");
+        Ok(())
+    }
+
+    fn set_draining(&mut self, name: &quorate::plan::MemberName, since: Option<i64>) -> Answer {
+        let Some(index) = self.index(name) else { return Err("no such member") };
+        self.places[index].draining = since;
+        Ok(())
+    }
+
+    fn change(
+        &mut self,
+        change: Change,
+        done: &'static str,
+        lost: &'static str,
+    ) -> Result<Answer, Violation> {
+        let Some(mut etcd) = self.etcd.take() else { return Ok(Err("nobody answers")) };
+        let answer = self.propose(&mut etcd, change, done, lost);
+        self.etcd = Some(etcd);
+        if answer == Err("request timed out") {
+            let patience = self.rng.between(500, 3000);
+            self.pass_time(patience)?;
+        }
+        Ok(answer)
+    }
+
+    fn propose(&mut self, etcd: &mut Etcd, change: Change, done: &'static str, lost: &'static str) -> Answer {
+        // A leader that lost its quorum a moment ago takes calls as before.
+        let known = etcd.leader.and_then(|leader| self.place(leader)).filter(|leader| leader.joined);
+        let Some(leader) = known else { return Err("request timed out") };
+        let uid = leader.uid;
+        if let Change::Remove(id) = &change
+            && !etcd.entries.iter().any(|entry| entry.id == *id)
+        {
+            return Ok(());
+        }
+        if let Some(refusal) = etcd.refuses(&change, leader, &self.places, self.now) {
+            if refusal == "unhealthy cluster" && matches!(change, Change::Add { .. }) {
+                self.cover.hit("add: refused, unhealthy cluster");
+            }
+            return Err(refusal);
+        }
+        if etcd.pending.is_some() {
+            return Err("request timed out");
+        }
+        let index = {
+            let Some(leader) = self.places.iter_mut().find(|place| place.uid == uid) else {
+                return Err("nobody answers");
+            };
+            leader.log.append(etcd.term, 1);
+            leader.log.len()
+        };
+        etcd.pending = Some(Pending { change, term: etcd.term, index });
+        if self.faulty && self.rng.per_mille(60) {
+            // The leader is cut off with the entry in its log: it commits when the others are back, or never.
+            let now = self.now;
+            for place in self.places.iter_mut().filter(|place| place.uid == uid) {
+                place.group = 7;
+                place.linked = now;
+            }
+            self.heal_at = Some(now + self.rng.between(100, 2500));
+            self.say(|| "fault: the leader is cut off while it is asked".into());
+        }
+        self.replicate(etcd, 200);
+        if etcd.pending.is_some() {
+            self.cover.hit("call: commits late");
+            return Err("request timed out");
+        }
+        self.cover.hit(done);
+        if self.faulty && self.rng.per_mille(80) {
+            self.cover.hit(lost);
+            return Err("request timed out");
+        }
+        Ok(())
+    }
+
+    fn move_leader(&mut self, from: u64, to: u64) -> Result<Answer, Violation> {
+        let Some(mut etcd) = self.etcd.take() else { return Ok(Err("nobody answers")) };
+        let leader = etcd.leading(&self.places).filter(|leader| id_of(leader.uid).0 == from);
+        let group = leader.map(|leader| (leader.group, leader.log.clone()));
+        let stuck = self.faulty && self.rng.per_mille(50);
+        let target = group.filter(|_| !stuck).and_then(|(group, log)| {
+            let reached = |place: &&Place| place.joined && place.group == group && id_of(place.uid).0 == to;
+            self.places.iter_mut().find(|place| reached(&&**place)).map(|place| {
+                place.log.follow(&log, u64::MAX / 2);
+                place.uid
+            })
+        });
+        let result = match target.filter(|target| etcd.voter(*target)) {
+            Some(target) => self.crown(&mut etcd, target).map(|()| true),
+            None => Ok(false),
+        };
+        if result.is_ok() && target.is_some() {
+            self.replicate(&mut etcd, 100);
+        }
+        self.etcd = Some(etcd);
+        if result? {
+            self.cover.hit("leader moved");
+            return Ok(Ok(()));
+        }
+        self.cover.hit("leader move: no answer");
+        self.pass_time(2000)?;
+        Ok(Err("no answer within 2 s"))
+    }
+}

@@ -1,0 +1,223 @@
+//! Rules of the plan, each broken alone by distorting what it is shown or what it answers: does an invariant notice?
+
+use jiff::Timestamp;
+use quorate::plan::{
+    ClusterState, Decision, Incarnation, Listed, Membership, OperationKind, Process, Report, Step, World,
+};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mutation {
+    GateOff,
+    GuardOff,
+    GuardOffUnseen,
+    NotFormed,
+    NewAfterFormed,
+    DrainSwallowed,
+    DrainNotWaitedFor,
+    LearnerHidden,
+    LostAddForgotten,
+    PromoteAtOnce,
+    WipeBeforeReadBack,
+    SerialReused,
+    DeadTakenForRemoved,
+    AddBeforeRemove,
+    HearsayTrusted,
+    TwoAtOnce,
+    LeaderMistaken,
+    NoPause,
+    PausedIgnored,
+    RemoveSwallowed,
+    DiscardSwallowed,
+    RecordSwallowed,
+    LossOfMajorityUnseen,
+    ChangeWhileLearning,
+}
+
+/// Each mutation, and an invariant that has to notice; the same table is in `docs/simulator.md`.
+pub const TABLE: &[(Mutation, &str)] = &[
+    (Mutation::GateOff, "the rest is a quorum"),
+    (Mutation::GuardOff, "no start on an emptied folder"),
+    (Mutation::GuardOffUnseen, "acknowledged write lost"),
+    (Mutation::NewAfterFormed, "state new only before the cluster formed"),
+    (Mutation::NotFormed, "wiped only after the removal was read back"),
+    (Mutation::DrainSwallowed, "comes to rest when faults stop"),
+    (Mutation::DrainNotWaitedFor, "clients are told first"),
+    (Mutation::LearnerHidden, "one learner"),
+    (Mutation::LostAddForgotten, "one learner"),
+    (Mutation::PromoteAtOnce, "promoted only when caught up"),
+    (Mutation::WipeBeforeReadBack, "wiped only after the removal was read back"),
+    (Mutation::SerialReused, "names are never used again"),
+    (Mutation::DeadTakenForRemoved, "wiped only after the removal was read back"),
+    (Mutation::AddBeforeRemove, "comes to rest when faults stop"),
+    (Mutation::HearsayTrusted, "unconfirmed list"),
+    (Mutation::TwoAtOnce, "one disruptive step"),
+    (Mutation::LeaderMistaken, "leadership is handed over first"),
+    (Mutation::NoPause, "a pause between two"),
+    (Mutation::PausedIgnored, "paused"),
+    (Mutation::RemoveSwallowed, "comes to rest when faults stop"),
+    (Mutation::DiscardSwallowed, "comes to rest when faults stop"),
+    (Mutation::RecordSwallowed, "comes to rest when faults stop"),
+    (Mutation::LossOfMajorityUnseen, "hands off when a majority's data is lost"),
+    (Mutation::ChangeWhileLearning, "one membership change"),
+];
+
+impl Mutation {
+    /// Whether whoever starts etcd still refuses an emptied folder by itself.
+    pub fn keeps_guard(self) -> bool {
+        !matches!(self, Mutation::GuardOff | Mutation::GuardOffUnseen)
+    }
+
+    /// Whether nobody looks at decisions and steps, so that only what becomes of the data counts.
+    pub fn unseen(self) -> bool {
+        self == Mutation::GuardOffUnseen
+    }
+
+    /// Distorts what the plan is shown.
+    pub fn before(self, world: &mut World) {
+        match self {
+            Mutation::GateOff => pretend_healthy(world),
+            Mutation::GuardOff | Mutation::GuardOffUnseen => {
+                world.incarnations.iter_mut().for_each(|one| one.data.present |= one.data.started);
+            }
+            Mutation::NotFormed => world.record.cluster_id = None,
+            Mutation::DrainNotWaitedFor => world.policy.drain = std::time::Duration::ZERO,
+            Mutation::LearnerHidden => keep(world, |one, _| !one.learner),
+            Mutation::LostAddForgotten => {
+                keep(world, |one, place| {
+                    !(one.name.is_empty() && place.is_some_and(|p| p.admission.is_none()))
+                });
+            }
+            Mutation::PromoteAtOnce => pretend_learners_caught_up(world),
+            Mutation::SerialReused if world.record.serial > 1 => world.record.serial -= 1,
+            Mutation::DeadTakenForRemoved => {
+                keep(world, |one, place| one.learner || place.is_some_and(Incarnation::running))
+            }
+            Mutation::HearsayTrusted => {
+                if let Membership::Unknown { hearsay, .. } = &world.membership
+                    && !hearsay.is_empty()
+                {
+                    world.membership = Membership::Known(hearsay.clone());
+                }
+            }
+            Mutation::LeaderMistaken => mistake_leader(world),
+            Mutation::NoPause => world.policy.settle = std::time::Duration::ZERO,
+            Mutation::PausedIgnored => world.desired.paused = false,
+            Mutation::LossOfMajorityUnseen => {
+                for one in world.incarnations.iter_mut().filter(|one| one.running()) {
+                    one.data.present |= one.data.started;
+                }
+            }
+            Mutation::ChangeWhileLearning
+                if world.incarnations.iter().any(|one| one.data_fault().is_some()) =>
+            {
+                pretend_learners_vote(world);
+            }
+            _ => {}
+        }
+    }
+
+    /// Distorts what the plan answers.
+    pub fn after(self, decision: &mut Decision, world: &World) {
+        let Decision::Act { steps, operation, .. } = decision else { return };
+        match self {
+            Mutation::NewAfterFormed => {
+                for step in steps.iter_mut() {
+                    if let Step::Admit { admission, .. } = step {
+                        admission.state = ClusterState::New;
+                    }
+                }
+            }
+            Mutation::DrainSwallowed => steps.retain(|step| !matches!(step, Step::Drain { .. })),
+            Mutation::RemoveSwallowed => steps.retain(|step| !matches!(step, Step::Remove { .. })),
+            Mutation::DiscardSwallowed => steps.retain(|step| !matches!(step, Step::Discard { .. })),
+            Mutation::RecordSwallowed => steps.retain(|step| !matches!(step, Step::RecordFormed { .. })),
+            Mutation::WipeBeforeReadBack => {
+                if let [Step::Remove { .. }] = steps.as_slice()
+                    && let Some(name) = operation.member.clone()
+                {
+                    steps.push(Step::Discard { name });
+                }
+            }
+            Mutation::AddBeforeRemove if operation.kind == OperationKind::Replace => {
+                for step in steps.iter_mut().filter(|step| matches!(step, Step::Remove { .. })) {
+                    let serial = world.record.serial + 1;
+                    let name = quorate::plan::MemberName::nth(&world.cluster, &world.uid, serial);
+                    *step = Step::Reserve { name, serial, version: world.desired.version };
+                }
+            }
+            Mutation::TwoAtOnce => {
+                if let [Step::Stop { name } | Step::Drain { name }] = steps.as_slice() {
+                    let other = world.incarnations.iter().find(|one| one.name != *name && one.running());
+                    let stops: Vec<_> =
+                        other.map(|one| one.name.clone()).into_iter().chain([name.clone()]).collect();
+                    *steps = stops.into_iter().map(|name| Step::Stop { name }).collect();
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn list(world: &World) -> Vec<Listed> {
+    match &world.membership {
+        Membership::Known(list) => list.clone(),
+        Membership::Unknown { .. } => Vec::new(),
+    }
+}
+
+fn keep(world: &mut World, kept: impl Fn(&Listed, Option<&Incarnation>) -> bool) {
+    let World { membership: Membership::Known(list), incarnations, .. } = world else { return };
+    list.retain(|one| kept(one, incarnations.iter().find(|place| one.peer_urls.contains(&place.peer_url))));
+}
+
+fn answer(listed: &Listed, world: &World) -> Option<Report> {
+    let newest =
+        world.incarnations.iter().filter_map(|one| one.report.as_ref()).max_by_key(|r| r.raft_index)?;
+    Some(Report {
+        id: listed.id,
+        ready: !listed.learner,
+        learner: listed.learner,
+        applied_index: newest.raft_index,
+        ..newest.clone()
+    })
+}
+
+fn pretend_healthy(world: &mut World) {
+    for listed in list(world).iter().filter(|one| !one.learner) {
+        let report = answer(listed, world);
+        let seat = world.incarnations.iter_mut().find(|one| listed.peer_urls.contains(&one.peer_url));
+        if let (Some(one), Some(report)) = (seat, report)
+            && one.data.present
+        {
+            let leader = one.report.as_ref().map_or(report.leader, |own| own.leader);
+            one.report = Some(Report { leader, ..report });
+            if !one.running() {
+                one.process = Process::Running { since: Timestamp::UNIX_EPOCH };
+            }
+        }
+    }
+}
+
+fn pretend_learners_caught_up(world: &mut World) {
+    for listed in list(world).iter().filter(|one| one.learner) {
+        let report = answer(listed, world);
+        if let Some(one) = world.incarnations.iter_mut().find(|one| listed.peer_urls.contains(&one.peer_url))
+        {
+            one.report = report;
+        }
+    }
+}
+
+fn pretend_learners_vote(world: &mut World) {
+    if let Membership::Known(list) = &mut world.membership {
+        list.iter_mut().for_each(|one| one.learner = false);
+    }
+}
+
+fn mistake_leader(world: &mut World) {
+    let list = list(world);
+    for report in world.incarnations.iter_mut().filter_map(|one| one.report.as_mut()) {
+        let other = list.iter().find(|one| !one.learner && Some(one.id) != report.leader);
+        report.leader = report.leader.and(other.map(|one| one.id));
+    }
+}
