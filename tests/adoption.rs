@@ -1,5 +1,7 @@
 //! `up` comes and goes; the members stay, and what was begun is finished.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a panic is how a test says that it failed")]
+
 mod common;
 
 use std::time::Duration;

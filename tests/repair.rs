@@ -1,6 +1,8 @@
 //! Members that fail on a real cluster: restarted when their data is there, replaced when it is lost, left to people
 //! when a majority of it is.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a panic is how a test says that it failed")]
+
 mod common;
 
 use std::time::Duration;

@@ -1,5 +1,7 @@
 //! A size that changes its mind in mid-change, on a real cluster: it ends right, and a quorum is there all the time.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a panic is how a test says that it failed")]
+
 mod common;
 
 use std::{

@@ -13,7 +13,7 @@ use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use tokio::{task::JoinHandle, time::Instant};
-use tracing::{Instrument, info, info_span, warn};
+use tracing::{Instrument, debug, info, info_span, warn};
 
 pub use self::{
     act::StepError,
@@ -40,6 +40,7 @@ pub struct Engine<P> {
     comparing: Option<JoinHandle<Divergence>>,
     published: Option<ClusterStatus>,
     patience: Patience,
+    complaint: Option<String>,
 }
 
 /// What a pass came to.
@@ -66,6 +67,7 @@ impl<P: Platform> Engine<P> {
             comparing: None,
             published,
             patience: Patience::default(),
+            complaint: None,
         }
     }
 
@@ -101,9 +103,10 @@ impl<P: Platform> Engine<P> {
                 Ok(()) => {
                     info!(step = step.kind(), member = step.member(), reason = decision.reason(), "done");
                     self.metrics.step(step.kind(), "done");
+                    self.complaint = None;
                 }
                 Err(error) => {
-                    warn!(step = step.kind(), member = step.member(), %error, "not done");
+                    self.complain(step, &error);
                     self.metrics.step(step.kind(), error.result());
                     setback = Some(error);
                     break;
@@ -145,6 +148,17 @@ impl<P: Platform> Engine<P> {
     /// When it was refused, or its answer got lost. It is never retried here: the next look tells what became of it.
     pub async fn carry_out(&mut self, world: &World, step: &Step) -> Result<(), StepError> {
         act::carry_out(&self.platform, &mut self.clients, world, step).await
+    }
+
+    /// A step that is refused again and again for the same reason is told once.
+    fn complain(&mut self, step: &Step, error: &StepError) {
+        let words = error.to_string();
+        if self.complaint.as_ref() == Some(&words) {
+            debug!(step = step.kind(), member = step.member(), error = words, "still not done");
+        } else {
+            warn!(step = step.kind(), member = step.member(), error = words, "not done");
+            self.complaint = Some(words);
+        }
     }
 
     /// Written on difference only.

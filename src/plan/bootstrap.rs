@@ -144,8 +144,10 @@ fn joined(one: &Incarnation) -> bool {
 
 /// The ID of the cluster, if every member serves and all name the same one.
 fn formed(world: &World) -> Option<ClusterId> {
-    let mut ids =
-        world.incarnations.iter().map(|one| one.report.as_ref().filter(|r| r.ready).map(|r| r.cluster_id));
+    // The data counts too: once a member is let in, an empty folder of it is lost data and nothing else.
+    let id =
+        |one: &Incarnation| one.report.as_ref().filter(|r| r.ready && one.data.present).map(|r| r.cluster_id);
+    let mut ids = world.incarnations.iter().map(id);
     let first = ids.next()??;
     ids.all(|id| id == Some(first)).then_some(first)
 }

@@ -1,6 +1,13 @@
 //! What several tests share. Each test program uses a part of it.
 
 #![allow(dead_code, reason = "every test program compiles this module and uses a part of it")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a panic is how a test says that it failed"
+)]
 
 pub mod etcd;
 pub mod load;
