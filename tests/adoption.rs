@@ -6,7 +6,11 @@ mod common;
 
 use std::time::Duration;
 
-use common::{etcd::binary, load::Load, up::Up};
+use common::{
+    etcd::binary,
+    load::Load,
+    up::{Up, processes_below},
+};
 use quorate::plan::version::Minor;
 
 #[test]
@@ -86,7 +90,20 @@ fn ctrl_c_stops_the_members_and_keeps_their_data() {
     let id = up.status().cluster_id;
     let load = Load::start(&up.dir(), 100);
     std::thread::sleep(Duration::from_secs(1));
+    let leader = up.member_pid(&up.leader()).unwrap();
+    let dir = up.dir();
+    let last = std::thread::spawn(move || {
+        let mut last = Vec::new();
+        loop {
+            match processes_below(&dir) {
+                now if now.is_empty() => return last,
+                now => last = now,
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    });
     assert_eq!(up.interrupt(), Some(0));
+    assert_eq!(last.join().unwrap(), [leader], "the leader is stopped last");
     assert!(up.processes().is_empty(), "all members are stopped");
     assert_eq!(
         up.status().ready_members,

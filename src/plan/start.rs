@@ -26,9 +26,12 @@ pub(super) fn decide(world: &World, members: &[&Incarnation], now: Timestamp) ->
             format!("{} was stopped and is started again on its data", first.name)
         }
         Process::Exited { failures, last_words, .. } => {
-            let times =
-                if *failures == 1 { "ended".into() } else { format!("ended {failures} times in a row") };
-            format!("{} {times} and is started again on its data{}", first.name, quote(last_words))
+            format!(
+                "{} {} and is started again on its data{}",
+                first.name,
+                ended(*failures),
+                quote(last_words)
+            )
         }
         Process::Blocked { why, .. } => {
             format!("{} could not start before ({why}) and is tried again", first.name)
@@ -61,10 +64,14 @@ pub(super) fn obstacle(one: &Incarnation) -> Option<String> {
         Process::Running { .. } | Process::NotStarted => None,
         Process::Exited { failures: 0, .. } => Some(format!("{} was stopped", one.name)),
         Process::Exited { failures, last_words, .. } => {
-            Some(format!("{} ended {failures} times in a row{}", one.name, quote(last_words)))
+            Some(format!("{} {}{}", one.name, ended(*failures), quote(last_words)))
         }
         Process::Blocked { why, .. } => Some(format!("{} cannot start: {why}", one.name)),
     }
+}
+
+fn ended(failures: u32) -> String {
+    if failures == 1 { "ended".into() } else { format!("ended {failures} times in a row") }
 }
 
 fn quote(last_words: &str) -> String {

@@ -3,6 +3,7 @@
 use std::{
     fs::{File, TryLockError},
     io::{Read, Seek, Write},
+    time::Duration,
 };
 
 use super::{files::FileError, folder::Folder};
@@ -47,7 +48,7 @@ impl Lock {
             .truncate(false)
             .open(&path)
             .map_err(refused)?;
-        match file.try_lock() {
+        match patiently(&file) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let mut holder = String::new();
@@ -67,9 +68,20 @@ impl Lock {
         Ok(Self { _file: file })
     }
 
-    /// Whether somebody holds the lock of a folder now.
+    /// Whether an `up` holds the lock of a folder now.
     pub fn is_held(folder: &Folder) -> bool {
         let Ok(file) = File::open(folder.lock()) else { return false };
         matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
     }
+}
+
+/// Tries for a moment: a command that looks whether `up` runs holds the lock for as long as it looks.
+fn patiently(file: &File) -> Result<(), TryLockError> {
+    for _ in 0..5 {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(20)),
+            result => return result,
+        }
+    }
+    file.try_lock()
 }

@@ -21,7 +21,7 @@ static NEXT_PORT: AtomicU16 = AtomicU16::new(0);
 /// A cluster under `quorate up`. Everything is killed and deleted when it is dropped.
 pub struct Up {
     pub binary: Binary,
-    port: u16,
+    pub port: u16,
     folder: TempDir,
     child: Option<Child>,
 }

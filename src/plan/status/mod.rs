@@ -138,6 +138,21 @@ impl ClusterStatus {
     }
 }
 
+/// The status of a pass that could not even look: what was known last, and why nothing newer is known.
+pub fn blind(last: Option<&ClusterStatus>, why: &str, now: Timestamp) -> ClusterStatus {
+    let mut status = last.cloned().unwrap_or_default();
+    status.operation = None;
+    for (kind, value) in [("Ready", "False"), ("Progressing", "False"), ("Degraded", "True")] {
+        let fact =
+            conditions::Fact::blind(kind, value, why).into_condition(status.observed_generation, last, now);
+        match status.conditions.iter_mut().find(|one| one.kind == kind) {
+            Some(condition) => *condition = fact,
+            None => status.conditions.push(fact),
+        }
+    }
+    status
+}
+
 /// Writes the status of one look. `previous` only keeps the times at which conditions changed.
 pub fn describe(
     world: &World,

@@ -1,0 +1,160 @@
+//! The operator dies after its N-th effect, for every N of a cluster's making, 3 → 5 → 3 and a replacement, on real
+//! etcd: the next one always ends in the same state.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a panic is how a test says that it failed"
+)]
+
+mod common;
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    sync::atomic::{AtomicUsize, Ordering},
+    time::{Duration, Instant},
+};
+
+use common::{
+    etcd::{Binary, binary},
+    inside::{Then, brisk, drive, folders, runtime, settled},
+    load::connect,
+    up::Up,
+};
+use quorate::plan::{Membership, World, version::Minor};
+
+/// Clusters at once: they mostly wait for links to be 5 s old.
+const AT_ONCE: usize = 8;
+const LIMIT: Duration = Duration::from_secs(180);
+
+/// What a run ends in, as far as it must not depend on where the operator died.
+#[derive(Debug, PartialEq, Eq)]
+struct End {
+    voters: usize,
+    learners: usize,
+    processes: usize,
+    folders: usize,
+    draining: usize,
+    replaced_is_gone: bool,
+    key: Option<String>,
+}
+
+/// One run of the whole story. Answers how it ended and how many effects it took.
+fn run(binary: &Binary, crash_after: Option<usize>) -> (End, Vec<String>) {
+    let up = Up::prepare(binary, 3);
+    let mut effects = Vec::new();
+    let mut crashed = false;
+    runtime().block_on(async {
+        let mut replaced = String::new();
+        let mut world = None;
+        for chapter in ["form", "grow", "shrink", "replace"] {
+            let size = if chapter == "grow" { 5 } else { 3 };
+            up.write_manifest(&format!("{{size: {size}, version: {}}}", binary.version));
+            if chapter == "replace" {
+                let last: &World = world.as_ref().unwrap();
+                let leads = |world: &World, name: &str| {
+                    let report = world
+                        .incarnations
+                        .iter()
+                        .find(|one| one.name.0 == name)
+                        .and_then(|one| one.report.clone());
+                    report.is_some_and(|report| report.leader == Some(report.id))
+                };
+                // The leader, so that the hand-over is one of the effects.
+                replaced =
+                    last.incarnations.iter().find(|one| leads(last, &one.name.0)).unwrap().name.0.clone();
+                fs::write(up.member_dir(&replaced).join("replace.request"), "now\n").unwrap();
+            }
+            let after = drive(
+                &up,
+                brisk(),
+                LIMIT,
+                |_, step, result| {
+                    // Refusals are no effects: how many there are depends on the clock.
+                    if result.is_err() {
+                        return Then::GoOn;
+                    }
+                    effects.push(format!("{} {}", step.kind(), step.member()));
+                    if !crashed && crash_after == Some(effects.len()) {
+                        crashed = true;
+                        return Then::Crash;
+                    }
+                    Then::GoOn
+                },
+                |world, decision| {
+                    settled(size)(world, decision)
+                        && !world.incarnations.iter().any(|one| one.name.0 == replaced)
+                },
+            )
+            .await;
+            if chapter == "form" {
+                let mut client = connect(&after.incarnations[0].client_url).await.unwrap();
+                client.put("kept", "through it all", None).await.unwrap();
+            }
+            world = Some(after);
+        }
+        let world = world.unwrap();
+        let Membership::Known(list) = &world.membership else { panic!("no member list") };
+        let mut client = connect(&world.incarnations[0].client_url).await.unwrap();
+        let read = client.get("kept", None).await.unwrap();
+        let names: BTreeSet<_> = effects.iter().filter(|one| one.starts_with("Reserve")).collect();
+        assert_eq!(
+            names.len(),
+            effects.iter().filter(|one| one.starts_with("Reserve")).count(),
+            "{effects:?}"
+        );
+        let end = End {
+            voters: list.iter().filter(|one| !one.learner).count(),
+            learners: list.iter().filter(|one| one.learner).count(),
+            processes: up.processes().len(),
+            folders: folders(&up.dir()).len(),
+            draining: world.incarnations.iter().filter(|one| one.draining.is_some()).count(),
+            replaced_is_gone: !up.member_dir(&replaced).exists(),
+            key: read.kvs().first().map(|kv| kv.value_str().unwrap().to_owned()),
+        };
+        assert_eq!(
+            crashed,
+            crash_after.is_some(),
+            "the operator died after effect {crash_after:?} of {}",
+            effects.len()
+        );
+        (end, effects)
+    })
+}
+
+#[test]
+fn the_operator_dies_after_its_nth_effect_for_every_n() {
+    let binary = binary(Minor::V3_6);
+    let began = Instant::now();
+    let (undisturbed, effects) = run(&binary, None);
+    let total = effects.len();
+    println!("undisturbed: {total} effects in {:.0?}: {effects:?}", began.elapsed());
+    let expected = End {
+        voters: 3,
+        learners: 0,
+        processes: 3,
+        folders: 3,
+        draining: 0,
+        replaced_is_gone: true,
+        key: Some("through it all".into()),
+    };
+    assert_eq!(undisturbed, expected);
+    let next = AtomicUsize::new(1);
+    std::thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(|| {
+                loop {
+                    let n = next.fetch_add(1, Ordering::Relaxed);
+                    if n > total {
+                        return;
+                    }
+                    let (end, after) = run(&binary, Some(n));
+                    assert_eq!(end, expected, "died after effect {n}, {}: {after:?}", after[n - 1]);
+                }
+            });
+        }
+    });
+    println!("died after each of {total} effects; all in {:.0?}", began.elapsed());
+}
