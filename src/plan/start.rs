@@ -1,5 +1,7 @@
 //! Starting members again on the data they have: cheap, and always right to try.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
 use super::{
@@ -7,6 +9,10 @@ use super::{
     step::{Decision, Operation, OperationKind, Step},
     world::{Incarnation, Process, World, elapsed},
 };
+
+/// How long a member that could not be started is left alone. Longer than the rest after a failed step, so that other
+/// members get their turn in between.
+const BLOCKED: Duration = Duration::from_secs(5);
 
 /// Starts every one of `members` that may run and does not, once its back-off is over.
 pub(super) fn decide(world: &World, members: &[&Incarnation], now: Timestamp) -> Option<Decision> {
@@ -54,7 +60,7 @@ fn is_due(world: &World, one: &Incarnation, now: Timestamp) -> bool {
         Process::NotStarted => true,
         Process::Running { .. } => false,
         Process::Exited { at, failures, .. } => elapsed(*at, now) >= world.policy.restart_after(*failures),
-        Process::Blocked { at, .. } => elapsed(*at, now) >= super::SOON,
+        Process::Blocked { at, .. } => elapsed(*at, now) >= BLOCKED,
     }
 }
 

@@ -206,8 +206,12 @@ impl Platform for ProcessPlatform {
 
     async fn start(&self, name: &MemberName) -> Result<(), ProcessError> {
         let result = self.launch(name);
-        if let Err(ProcessError::NotStarted { why, .. }) = &result {
-            self.lives().entry(name.clone()).or_default().blocked = Some((why.clone(), Timestamp::now()));
+        if let Err(error) = &result {
+            let why = match error {
+                ProcessError::NotStarted { why, .. } => why.clone(),
+                other => other.to_string(),
+            };
+            self.lives().entry(name.clone()).or_default().blocked = Some((why, Timestamp::now()));
         }
         result
     }

@@ -283,3 +283,33 @@ pub(super) fn trouble(one: &Incarnation) -> Option<String> {
         _ => super::start::obstacle(one),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_look_that_failed_keeps_what_was_known_and_says_why() {
+        let healthy = Condition {
+            kind: "Degraded".into(),
+            status: "False".into(),
+            reason: "AsExpected".into(),
+            message: String::new(),
+            last_transition_time: moment(Timestamp::UNIX_EPOCH),
+            observed_generation: Some(3),
+        };
+        let last = ClusterStatus {
+            observed_generation: Some(3),
+            leader: Some("demo-x".into()),
+            conditions: vec![healthy],
+            ..ClusterStatus::default()
+        };
+        let now = blind(Some(&last), "record.yaml is damaged", Timestamp::from_second(9).unwrap());
+        assert_eq!(now.leader, last.leader);
+        let degraded = now.condition("Degraded").unwrap();
+        assert_eq!((&*degraded.status, &*degraded.reason), ("True", "CannotLook"));
+        assert_eq!(degraded.message, "record.yaml is damaged");
+        assert_eq!(degraded.last_transition_time, "1970-01-01T00:00:09Z");
+        assert!(!now.is("Ready"));
+    }
+}

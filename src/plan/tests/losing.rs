@@ -38,6 +38,11 @@ fn one_that_cannot_start_does_not_hold_up_the_others() {
             world.change(2, |one| one.process = blocked(9)),
             "Start 4, Start 2, Start 1",
         ),
+        (
+            "left alone for a while, so that others get their turn",
+            cluster(5, 5).change(1, |one| one.process = blocked(3)).emptied(2),
+            "Drain 2",
+        ),
     ]);
 }
 
