@@ -24,6 +24,14 @@ pub fn of_corruption(log: &str) -> Option<String> {
     Some(format!("{meaning} ({})", shorten(line)))
 }
 
+/// The line of a log that says most about its end: the last panic, fatal error or usage error, else the last line.
+pub fn telling_line(log: &str) -> Option<&str> {
+    const ALARMING: [&str; 4] =
+        ["panic: ", "\"level\":\"panic\"", "\"level\":\"fatal\"", "flag provided but not defined"];
+    let lines = || log.lines().rev().filter(|line| !line.trim().is_empty());
+    lines().find(|line| ALARMING.iter().any(|text| line.contains(text))).or_else(|| lines().next())
+}
+
 /// At most 200 characters of a line, so that a status stays readable.
 pub fn shorten(line: &str) -> String {
     const LIMIT: usize = 200;
@@ -62,6 +70,15 @@ mod tests {
         ] {
             assert_eq!(of_corruption(log), None, "{log}");
         }
+    }
+
+    #[test]
+    fn the_line_that_tells_most_is_found_behind_later_noise() {
+        let log =
+            "{\"level\":\"info\"}\n{\"level\":\"fatal\",\"msg\":\"discovery failed\"}\n\tmain.go:31\n\n";
+        assert_eq!(telling_line(log), Some("{\"level\":\"fatal\",\"msg\":\"discovery failed\"}"));
+        assert_eq!(telling_line("a\nb\n"), Some("b"));
+        assert_eq!(telling_line("\n"), None);
     }
 
     #[test]

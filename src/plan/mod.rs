@@ -100,9 +100,11 @@ fn shrink_by_unhealthy(view: &View<'_>) -> Option<Decision> {
 }
 
 /// A missing voter comes before a healthy one goes: with two of three left, the gate would hold the second of two
-/// requests for ever, and the first one's successor would never be added.
+/// requests for ever, and the first one's successor would never be added. With fewer than the smallest size, that holds
+/// even while the members' data differ: without a third voter, no request could be followed any more.
 fn fill_up(view: &View<'_>) -> Option<Decision> {
-    if repair::hold_while_diverged(view).is_some() { None } else { resize::grow(view) }
+    let few = view.voters.len() < ClusterSize::MIN as usize;
+    if repair::hold_while_diverged(view).is_some() && !few { None } else { resize::grow(view) }
 }
 
 /// Clients come back to a member that was told to drain and is not going anywhere after all. One that does not run is

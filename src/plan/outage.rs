@@ -93,8 +93,9 @@ pub(super) fn data_lost(voters: &Voters<'_>, needed: usize) -> String {
     let kept: Vec<_> = voters.intact.iter().map(|one| one.name.0.as_str()).collect();
     let kept = if kept.is_empty() { "no member".to_owned() } else { kept.join(", ") };
     format!(
-        "the data of {} of {} voters is gone: {}; a quorum is {needed}, so nothing is removed or wiped. Put the lost data \
-         folders back from a copy and the members start by themselves; or save what {kept} still has (copy its \
+        "the data of {} of {} voters is gone: {}; a quorum is {needed}, so nothing is removed or wiped. If the \
+         very folders that were lost turn up, put them back and the members start by themselves (an older copy would lose \
+         acknowledged writes); or save what {kept} still has (copy its \
          member/snap/db, or `etcdctl snapshot save` if it answers) and restore that into a new cluster",
         voters.lost.len(),
         voters.count,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{
-    evidence::shorten,
+    evidence::{shorten, telling_line},
     step::{Decision, Operation, OperationKind, Step},
     world::{Incarnation, Process, World, elapsed},
 };
@@ -25,6 +25,10 @@ pub(super) fn decide(world: &World, members: &[&Incarnation], now: Timestamp) ->
     });
     let first = due.first()?;
     let reason = match &first.process {
+        _ if due.iter().all(|one| one.process == Process::NotStarted) => {
+            let are = if due.len() == 1 { "is" } else { "are" };
+            format!("{} {are} started for the first time", names(&due))
+        }
         _ if due.len() > 1 => {
             format!("{} members that do not run are started on the data they have", due.len())
         }
@@ -42,7 +46,7 @@ pub(super) fn decide(world: &World, members: &[&Incarnation], now: Timestamp) ->
         Process::Blocked { why, .. } => {
             format!("{} could not start before ({why}) and is tried again", first.name)
         }
-        _ => format!("{} is started for the first time", first.name),
+        _ => format!("{} is started", first.name),
     };
     Some(Decision::Act {
         steps: due.iter().map(|one| Step::Start { name: one.name.clone() }).collect(),
@@ -80,9 +84,13 @@ fn ended(failures: u32) -> String {
     if failures == 1 { "ended".into() } else { format!("ended {failures} times in a row") }
 }
 
+fn names(members: &[&&Incarnation]) -> String {
+    members.iter().map(|one| one.name.0.as_str()).collect::<Vec<_>>().join(", ")
+}
+
 fn quote(last_words: &str) -> String {
-    match last_words.lines().rev().find(|line| !line.trim().is_empty()) {
-        Some(line) => format!("; its last line: {}", shorten(line)),
+    match telling_line(last_words) {
+        Some(line) => format!("; its last words: {}", shorten(line)),
         None => String::new(),
     }
 }

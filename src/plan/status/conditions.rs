@@ -11,6 +11,9 @@ use crate::plan::{
     view::View,
 };
 
+/// The members hold different data.
+const DIVERGED: &str = "DataDiverged";
+
 /// A condition before it has a time.
 pub(super) struct Fact {
     kind: &'static str,
@@ -61,7 +64,7 @@ pub(super) fn all(
     let degraded = degraded(view, &lost);
     let available = available(view, confirmed, &lost);
     vec![
-        ready(view, status, decision, &applied, &available),
+        ready(view, status, decision, [&available, &applied, &degraded]),
         available,
         progressing(decision),
         degraded,
@@ -75,8 +78,7 @@ fn ready(
     view: &View<'_>,
     status: &ClusterStatus,
     decision: &Decision,
-    applied: &Fact,
-    available: &Fact,
+    [available, applied, degraded]: [&Fact; 3],
 ) -> Fact {
     let wanted = view.world.desired.size.get();
     let members = format!("{} of {wanted} members are ready", status.ready_members);
@@ -87,6 +89,9 @@ fn ready(
     }
     if applied.status == "False" {
         return Fact::new("Ready", false, applied.reason, applied.message.clone());
+    }
+    if degraded.reason == DIVERGED {
+        return Fact::new("Ready", false, DIVERGED, degraded.message.clone());
     }
     match decision.operation() {
         Some(operation) => Fact::new("Ready", false, operation.kind.name(), decision.reason()),
@@ -122,7 +127,7 @@ fn progressing(decision: &Decision) -> Fact {
 
 fn degraded(view: &View<'_>, lost: &Fact) -> Fact {
     if let Some(Outcome::Differ(hashes)) = view.world.divergence.as_ref().map(|last| &last.outcome) {
-        return Fact::new("Degraded", true, "DataDiverged", divergence::describe(hashes));
+        return Fact::new("Degraded", true, DIVERGED, divergence::describe(hashes));
     }
     if lost.status == "True" {
         return Fact::new("Degraded", true, lost.reason, lost.message.clone());
@@ -143,6 +148,8 @@ fn degraded(view: &View<'_>, lost: &Fact) -> Fact {
         );
     }
     let formed = view.world.record.cluster_id.is_some();
+    // Beside a member list, whoever is not on it is about to come or to go, and no member in trouble.
+    let nobody_listed = view.seats().next().is_none();
     let troubles: Vec<_> = view
         .seats()
         .filter(|seat| formed && !seat.listed.learner && !seat.healthy(view.world))
@@ -154,7 +161,8 @@ fn degraded(view: &View<'_>, lost: &Fact) -> Fact {
         })
         .chain(
             view.unlisted()
-                .filter_map(|one| trouble(one).filter(|_| !formed).map(|why| format!("{}: {why}", one.name))),
+                .filter(|_| !formed || nobody_listed)
+                .filter_map(|one| trouble(one).map(|why| format!("{}: {why}", one.name))),
         )
         .collect();
     match troubles.is_empty() {
