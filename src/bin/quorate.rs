@@ -11,9 +11,7 @@ async fn main() -> ExitCode {
     match cli::run(Cli::parse()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            for line in error.to_string().lines() {
-                eprintln!("quorate: {line}");
-            }
+            error.to_string().lines().for_each(cli::note);
             ExitCode::from(error.code as u8)
         }
     }

@@ -45,7 +45,8 @@ fn find(args: &AskArgs) -> Result<(Folder, MemberName), CommandError> {
     let folder = Folder::new(&args.dir.dir);
     let name = MemberName(args.name.clone());
     let status = show::read(&folder)?;
-    if !folder.member(&name).file().is_file() {
+    // Its folder, since a member whose file was lost can still be given up.
+    if !folder.member(&name).root().is_dir() {
         let names: Vec<_> = status.members.iter().map(|one| one.name.as_str()).collect();
         return Err(CommandError::new(
             ExitCode::NotFound,

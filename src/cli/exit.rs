@@ -49,6 +49,11 @@ impl CommandError {
     }
 }
 
+/// Says something beside the output, on standard error; that nobody may read it any more is no failure.
+pub fn note(text: &str) {
+    let _ = writeln!(io::stderr(), "quorate: {text}");
+}
+
 /// Prints to standard output. A reader that went away, as `head` does, is no failure.
 pub(super) fn print(text: &str) -> Result<(), CommandError> {
     match io::stdout().write_all(text.as_bytes()) {

@@ -82,7 +82,7 @@ fn as_text(world: &World, decision: &Decision, members: &[Member]) -> String {
     for Member { name, version, flags } in members {
         let flags = match flags {
             Some(flags) => format!("\n  etcd {}", flags.join(" \\\n    ")),
-            None => " not admitted yet, so it has no flags".to_owned(),
+            None => " not admitted yet or not readable, so it has no flags".to_owned(),
         };
         text.push_str(&format!("\n{name}, etcd {version}:{flags}\n"));
     }

@@ -1,16 +1,23 @@
 //! Reading the manifest a person names.
 
-use std::{io::Read, path::Path};
+use std::{
+    io::{ErrorKind, Read},
+    path::Path,
+};
 
 use super::exit::{self, CommandError, ExitCode};
-use crate::api::{
-    manifest::{self, Manifest},
-    validate,
+use crate::{
+    api::{
+        manifest::{self, Manifest},
+        validate,
+    },
+    member,
 };
 
 /// `quorate validate`: the rules of the CRD, offline.
 pub(super) fn validate(file: &Path) -> Result<(), CommandError> {
     let (_, manifest) = read(file)?;
+    warn(&manifest, file);
     exit::print(&format!("{}: etcdcluster {} is valid\n", file.display(), manifest.name))
 }
 
@@ -22,10 +29,16 @@ pub(super) fn read(file: &Path) -> Result<(String, Manifest), CommandError> {
     } else {
         std::fs::read_to_string(file)
     };
-    let text = text.map_err(|error| {
-        let code =
-            if error.kind() == std::io::ErrorKind::NotFound { ExitCode::NotFound } else { ExitCode::Failed };
-        CommandError::new(code, format!("{}: {error}", file.display()))
+    let text = text.map_err(|error| match error.kind() {
+        ErrorKind::NotFound => CommandError::new(
+            ExitCode::NotFound,
+            format!("{} does not exist: name a manifest with -f, or - for standard input", file.display()),
+        ),
+        ErrorKind::InvalidData => CommandError::new(
+            ExitCode::Refused,
+            format!("{} is not a text in UTF-8, so it is no manifest", file.display()),
+        ),
+        _ => CommandError::failed(format!("{}: {error}", file.display())),
     })?;
     let manifest = parse(&text, file)?;
     Ok((text, manifest))
@@ -39,8 +52,20 @@ pub(super) fn parse(text: &str, file: &Path) -> Result<Manifest, CommandError> {
     match validate::check(&manifest.name, &manifest.spec) {
         Ok(_) => Ok(manifest),
         Err(problems) => {
-            let lines: Vec<_> = problems.iter().map(|problem| named(problem)).collect();
+            let placed = |problem: &validate::Problem| match manifest::position(text, &problem.field) {
+                Some(at) => named(&format!("{at}: {problem}")),
+                None => named(problem),
+            };
+            let lines: Vec<_> = problems.iter().map(placed).collect();
             Err(CommandError::refused(&lines))
         }
+    }
+}
+
+/// Says what a valid manifest asks for that etcd will refuse; standard error leaves the output to programs.
+pub(super) fn warn(manifest: &Manifest, file: &Path) {
+    let Ok(desired) = validate::check(&manifest.name, &manifest.spec) else { return };
+    for warning in member::unknown_flags(&desired.options, desired.version) {
+        exit::note(&format!("warning: {}: {warning}", file.display()));
     }
 }

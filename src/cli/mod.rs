@@ -16,7 +16,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
-pub use exit::{CommandError, ExitCode};
+pub use exit::{CommandError, ExitCode, note};
 
 use crate::telemetry::logs::LogFormat;
 
@@ -63,7 +63,7 @@ pub enum Command {
         #[command(flatten)]
         dir: Dir,
         /// How many members.
-        #[arg(allow_negative_numbers = true)]
+        #[arg(allow_negative_numbers = true, value_parser = whole)]
         size: i64,
         /// Whether to wait for it.
         #[command(flatten)]
@@ -147,6 +147,10 @@ pub struct WaitArgs {
     /// Give up waiting after this many seconds; what was asked for goes on.
     #[arg(long, default_value = "600", value_name = "SECONDS", value_parser = seconds)]
     timeout: Duration,
+}
+
+fn whole(text: &str) -> Result<i64, &'static str> {
+    text.parse().map_err(|_| "it is not a whole number; use 3, 5, 7 or 9")
 }
 
 fn seconds(text: &str) -> Result<Duration, std::num::ParseIntError> {

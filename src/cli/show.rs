@@ -1,7 +1,9 @@
 //! `quorate status` and `quorate member list`: the status file, for people and programs.
 
+use std::io::stdout;
+
 use indicatif::HumanBytes;
-use serde_json::json;
+use serde::Serialize;
 
 use super::{
     Dir, ListOutput, Output,
@@ -13,6 +15,9 @@ use crate::{
     process::{files, folder::Folder, lock::Lock},
     yaml,
 };
+
+/// The role of a member that etcd lists and that never ran.
+const UNSTARTED: &str = "unstarted";
 
 /// `quorate status`.
 pub(super) fn status(dir: &Dir, output: Output) -> Result<(), CommandError> {
@@ -33,17 +38,18 @@ pub(super) fn member_list(dir: &Dir, output: ListOutput) -> Result<(), CommandEr
     let folder = Folder::new(&dir.dir);
     let status = read(&folder)?;
     warn_if_not_running(&folder);
-    let rows: Vec<Vec<String>> =
-        status.members.iter().filter(|one| one.id.is_some()).map(etcdctl_row).collect();
+    let mut members: Vec<&MemberStatus> = status.members.iter().filter(|one| one.id.is_some()).collect();
+    // etcdctl's order: IDs as numbers, which in hex are as long as each other or shorter.
+    members.sort_by_key(|one| one.id.as_ref().map(|id| (id.len(), id)));
+    let rows: Vec<Vec<String>> = members.iter().map(|one| etcdctl_row(one)).collect();
     let text = match output {
         ListOutput::Simple => rows.iter().map(|row| row.join(", ") + "\n").collect(),
         ListOutput::Table => {
             table::framed(&["ID", "STATUS", "NAME", "PEER ADDRS", "CLIENT ADDRS", "IS LEARNER"], &rows)
         }
         ListOutput::Json => {
-            let members: Vec<_> =
-                status.members.iter().filter(|one| one.id.is_some()).map(etcdctl_json).collect();
-            format!("{}\n", json!({ "members": members }))
+            let list = etcdctl_list(&status, &members);
+            serde_json::to_string(&list).map_err(CommandError::failed)? + "\n"
         }
     };
     exit::print(&text)
@@ -54,6 +60,11 @@ pub(super) fn read(folder: &Folder) -> Result<ClusterStatus, CommandError> {
     let status = files::read_yaml(&folder.status()).map_err(CommandError::failed)?;
     status.ok_or_else(|| {
         let root = folder.root().display();
+        if Lock::is_held(folder) {
+            return CommandError::failed(format!(
+                "`quorate up` runs on {root} and has written no status yet; if that lasts, its log says why"
+            ));
+        }
         CommandError::new(
             ExitCode::NotFound,
             format!("there is no status in {root}: start the cluster with `quorate up --dir {root}`, or name its folder with --dir"),
@@ -64,15 +75,13 @@ pub(super) fn read(folder: &Folder) -> Result<ClusterStatus, CommandError> {
 /// A status nobody renews may be wrong; that is said where it does not disturb a program that reads the output.
 fn warn_if_not_running(folder: &Folder) {
     if !Lock::is_held(folder) {
-        eprintln!(
-            "`quorate up` does not run on {}: this is the last status it wrote",
-            folder.root().display()
-        );
+        let root = folder.root().display();
+        exit::note(&format!("`quorate up` does not run on {root}: this is the last status it wrote"));
     }
 }
 
 fn etcdctl_row(one: &MemberStatus) -> Vec<String> {
-    let started = one.role != "unstarted";
+    let started = one.role != UNSTARTED;
     vec![
         one.id.clone().unwrap_or_default(),
         if started { "started" } else { "unstarted" }.to_owned(),
@@ -83,14 +92,59 @@ fn etcdctl_row(one: &MemberStatus) -> Vec<String> {
     ]
 }
 
-fn etcdctl_json(one: &MemberStatus) -> serde_json::Value {
-    json!({
-        "ID": one.id.as_deref().and_then(|id| u64::from_str_radix(id, 16).ok()),
-        "name": one.name,
-        "peerURLs": [one.peer_url],
-        "clientURLs": [one.client_url],
-        "isLearner": one.role == "learner",
-    })
+/// The answer of `etcdctl member list -w json`: the same fields in the same order, false and empty ones left out.
+#[derive(Serialize)]
+struct EtcdctlList<'a> {
+    header: EtcdctlHeader,
+    members: Vec<EtcdctlMember<'a>>,
+}
+
+#[derive(Serialize)]
+struct EtcdctlHeader {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cluster_id: Option<u64>,
+    /// The list is read through the leader.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    member_id: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    raft_term: Option<i64>,
+}
+
+#[derive(Serialize)]
+struct EtcdctlMember<'a> {
+    #[serde(rename = "ID")]
+    id: Option<u64>,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    name: &'a str,
+    #[serde(rename = "peerURLs")]
+    peer_urls: [&'a str; 1],
+    #[serde(rename = "clientURLs", skip_serializing_if = "Option::is_none")]
+    client_urls: Option<[&'a str; 1]>,
+    #[serde(rename = "isLearner", skip_serializing_if = "std::ops::Not::not")]
+    is_learner: bool,
+}
+
+fn etcdctl_list<'a>(status: &'a ClusterStatus, members: &[&'a MemberStatus]) -> EtcdctlList<'a> {
+    let number = |id: Option<&String>| id.and_then(|id| u64::from_str_radix(id, 16).ok());
+    let leader = status.members.iter().find(|one| one.role == "leader");
+    let member = |one: &&'a MemberStatus| {
+        let started = one.role != UNSTARTED;
+        EtcdctlMember {
+            id: number(one.id.as_ref()),
+            name: if started { &one.name } else { "" },
+            peer_urls: [&one.peer_url],
+            client_urls: started.then_some([&one.client_url]),
+            is_learner: one.role == "learner",
+        }
+    };
+    EtcdctlList {
+        header: EtcdctlHeader {
+            cluster_id: number(status.cluster_id.as_ref()),
+            member_id: number(leader.and_then(|one| one.id.as_ref())),
+            raft_term: status.term,
+        },
+        members: members.iter().map(member).collect(),
+    }
 }
 
 fn for_people(status: &ClusterStatus, wide: bool) -> String {
@@ -171,7 +225,7 @@ fn row(one: &MemberStatus, wide: bool) -> Vec<String> {
 /// The name of a condition, red when it is bad news. All names get the same number of invisible characters, so that the
 /// columns still line up.
 fn coloured(kind: &str, status: &str) -> String {
-    if !table::colours() {
+    if !table::colours(&stdout()) {
         return kind.to_owned();
     }
     let good = match kind {
@@ -179,5 +233,5 @@ fn coloured(kind: &str, status: &str) -> String {
         "Degraded" | "QuorumLost" => status == "False",
         _ => status == "True",
     };
-    format!("\u{1b}[{}m{kind}\u{1b}[0m", if good { 32 } else { 31 })
+    if good { table::green(kind) } else { table::red(kind) }
 }

@@ -32,12 +32,13 @@ const REST: Duration = Duration::from_secs(2);
 pub(super) async fn run(args: UpArgs, format: LogFormat) -> Result<(), CommandError> {
     let folder = Folder::new(&args.dir.dir);
     let (text, manifest) = wanted(&folder, args.file.as_deref())?;
+    manifest::warn(&manifest, args.file.as_deref().unwrap_or(&folder.manifest()));
     std::fs::create_dir_all(folder.root())
         .map_err(|source| CommandError::failed(files::FileError::io("creating", folder.root(), source)))?;
     let _lock = Lock::take(&folder).map_err(CommandError::failed)?;
     let record = setup::prepare(&folder, &manifest).map_err(CommandError::failed)?;
     let record = accept(&folder, record, &text, &manifest)?;
-    let binaries = find_binaries(&args, &record)?;
+    let binaries = find_binaries(&args, &record).await?;
     let metrics = Arc::new(Metrics::default());
     let listener = match args.http {
         Some(address) => Some(http::bind(address).await.map_err(|error| {
@@ -51,10 +52,11 @@ pub(super) async fn run(args: UpArgs, format: LogFormat) -> Result<(), CommandEr
     let published = files::read_yaml::<ClusterStatus>(&folder.status()).ok().flatten();
     let platform = ProcessPlatform::new(folder, binaries, args.port);
     let engine = Engine::new(platform, Policy::default(), Arc::clone(&metrics), published);
+    let work = look_after(engine, view, Arc::clone(&metrics));
     match listener {
-        None => look_after(engine, view).await,
+        None => work.await,
         Some(listener) => tokio::select! {
-            result = look_after(engine, view) => result,
+            result = work => result,
             // The end of a task that serves is the end of the program: nobody would notice otherwise.
             result = http::serve(listener, metrics) => Err(CommandError::failed(format!("the HTTP server ended: {result:?}"))),
         },
@@ -104,8 +106,8 @@ fn accept(
 }
 
 /// A new cluster needs its binary now; for one that is there, a missing binary is shown in the status.
-fn find_binaries(args: &UpArgs, record: &RecordFile) -> Result<Binaries, CommandError> {
-    let binaries = Binaries::find(&args.etcd).map_err(CommandError::failed)?;
+async fn find_binaries(args: &UpArgs, record: &RecordFile) -> Result<Binaries, CommandError> {
+    let binaries = Binaries::find(&args.etcd).await.map_err(CommandError::failed)?;
     let desired =
         validate::check(&record.name, &record.spec).map_err(|problems| CommandError::refused(&problems))?;
     if record.record.serial == 0 && binaries.get(desired.version).is_none() {
@@ -118,6 +120,7 @@ fn find_binaries(args: &UpArgs, record: &RecordFile) -> Result<Binaries, Command
 async fn look_after(
     mut engine: Engine<ProcessPlatform>,
     mut view: Option<LiveView>,
+    metrics: Arc<Metrics>,
 ) -> Result<(), CommandError> {
     let mut told = shutdown::Told::listen().map_err(CommandError::failed)?;
     let mut available = false;
@@ -139,10 +142,17 @@ async fn look_after(
             }
             Err(error) => {
                 let error = error.to_string();
+                metrics.failed_pass();
+                // People look at the status, and an old one would tell them that all is well.
+                let status = plan::status::blind(engine.status(), &error, Timestamp::now());
+                if let Some(view) = &mut view {
+                    view.show(&status);
+                }
                 if error != last_error {
                     error!("{error}");
                     last_error = error;
                 }
+                show_blind(&mut engine, status).await;
                 REST
             }
         };
@@ -155,8 +165,23 @@ async fn look_after(
             () = told.to_stop() => break,
         }
     }
+    info!("stopping the members, the leader last; their data stays");
+    if let Some(view) = &view {
+        view.in_progress("stopping the members".into());
+    }
+    stop(engine).await?;
     drop(view);
-    stop(engine).await
+    info!("all members are stopped; `quorate up` starts them again");
+    Ok(())
+}
+
+/// Publishes the status of a pass that failed. On a full disk the old one, which is not true any more, makes room for
+/// it; if there is no way to write it, the log has said why.
+async fn show_blind(engine: &mut Engine<ProcessPlatform>, status: ClusterStatus) {
+    if engine.publish(status.clone()).await.is_err() {
+        let _ = files::remove(&engine.platform().folder().status());
+        let _ = engine.publish(status).await;
+    }
 }
 
 /// Says where clients find the cluster, once it serves.
@@ -171,11 +196,10 @@ fn announce(status: &ClusterStatus, before: bool) -> bool {
 }
 
 async fn stop(mut engine: Engine<ProcessPlatform>) -> Result<(), CommandError> {
-    info!("stopping the members, the leader last; their data stays");
     engine.platform().stop_all().await.map_err(CommandError::failed)?;
+    files::remove(&engine.platform().folder().down_request()).map_err(CommandError::failed)?;
     let (world, generation) = engine.observe().await.map_err(CommandError::failed)?;
     let stopped = Decision::Wait { operation: None, reason: "`quorate up` was stopped".into(), again: REST };
     let status = plan::status::describe(&world, &stopped, generation, engine.status(), Timestamp::now());
-    engine.platform().publish(&status).await.map_err(CommandError::failed)?;
-    files::remove(&engine.platform().folder().down_request()).map_err(CommandError::failed)
+    engine.publish(status).await.map_err(CommandError::failed)
 }

@@ -172,8 +172,11 @@ impl<P: Platform> Engine<P> {
         }
     }
 
-    /// Written on difference only.
-    async fn publish(&mut self, status: ClusterStatus) -> Result<(), P::Error> {
+    /// Shows a status, on difference only.
+    ///
+    /// # Errors
+    /// When the platform can't.
+    pub async fn publish(&mut self, status: ClusterStatus) -> Result<(), P::Error> {
         if self.published.as_ref() != Some(&status) {
             self.platform.publish(&status).await?;
             self.published = Some(status);

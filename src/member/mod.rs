@@ -4,4 +4,4 @@ mod flags;
 mod spelling;
 
 pub use flags::{Addresses, Launch, render};
-pub use spelling::{judged_flags, unknown_flag};
+pub use spelling::{judged_flags, unknown_flag, unknown_flags};

@@ -1,6 +1,6 @@
 //! Flags of etcd whose spelling depends on the minor version: with a wrong one etcd ends at once, with exit code 2.
 
-use crate::plan::{EtcdVersion, version::Minor};
+use crate::plan::{EtcdOptions, EtcdVersion, version::Minor};
 
 /// A flag that not every version knows.
 struct Spelling {
@@ -106,6 +106,12 @@ pub fn unknown_flag(flag: &str, version: EtcdVersion) -> Option<String> {
         }
         _ => format!("etcd {minor} does not know --{flag}, and has nothing in its place: remove it"),
     })
+}
+
+/// What is known against the extra flags of a spec, one sentence each with its field.
+pub fn unknown_flags(options: &EtcdOptions, version: EtcdVersion) -> Vec<String> {
+    let told = options.extra_args.keys().filter_map(|flag| unknown_flag(flag, version));
+    told.map(|why| format!("spec.etcd.extraArgs: {why}; etcd does not start with it")).collect()
 }
 
 /// Every flag that [`unknown_flag`] judges, without dashes.

@@ -35,7 +35,9 @@ pub(super) fn voters<'a>(world: &'a World, hearsay: &[Listed]) -> Voters<'a> {
         let heard = hearsay
             .iter()
             .find(|listed| listed.name == one.name.0 || listed.peer_urls.contains(&one.peer_url));
-        one.admission.is_some() && heard.map_or(hearsay.is_empty(), |listed| !listed.learner)
+        // A place that is only reserved is none either; one with data is a member, even if its admission can't be read.
+        (one.admission.is_some() || one.data.present)
+            && heard.map_or(hearsay.is_empty(), |listed| !listed.learner)
     };
     let here: Vec<_> = world.incarnations.iter().filter(voting).collect();
     let heard = hearsay.iter().filter(|listed| !listed.learner).count();

@@ -3,10 +3,16 @@
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Stdio,
+    time::Duration,
 };
 
+use tokio::process::Command;
+
 use crate::plan::EtcdVersion;
+
+/// How long a program may take to say its version; etcd takes 20 ms.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Programs by version.
 #[derive(Debug, Clone, Default)]
@@ -34,8 +40,14 @@ pub enum BinaryError {
         /// The first line it printed.
         answer: String,
     },
+    /// It says nothing, like a program that waits for something.
+    #[error("{path} is not etcd: `--version` did not end within {} s; give an etcd binary with --etcd", PATIENCE.as_secs(), path = path.display())]
+    Silent {
+        /// Which one.
+        path: PathBuf,
+    },
     /// It is an etcd that Quorate does not run.
-    #[error("{path}: {source}", path = path.display())]
+    #[error("{path}: {source}; give another etcd binary with --etcd", path = path.display())]
     Unsupported {
         /// Which one.
         path: PathBuf,
@@ -56,15 +68,15 @@ impl Binaries {
     ///
     /// # Errors
     /// When a path that was given can't be used, or none was given and PATH has no etcd.
-    pub fn find(paths: &[PathBuf]) -> Result<Self, BinaryError> {
+    pub async fn find(paths: &[PathBuf]) -> Result<Self, BinaryError> {
         let mut by_version = BTreeMap::new();
         if paths.is_empty() {
             let path = in_path("etcd").ok_or(BinaryError::None)?;
-            by_version.insert(version_of(&path)?, path);
+            by_version.insert(version_of(&path).await?, path);
         }
         for path in paths {
             let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
-            by_version.insert(version_of(&path)?, path);
+            by_version.insert(version_of(&path).await?, path);
         }
         Ok(Self { by_version })
     }
@@ -87,16 +99,26 @@ impl Binaries {
 
 fn in_path(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file())
+    std::env::split_paths(&path).map(|folder| folder.join(program)).find(|file| is_program(file))
+}
+
+/// Whether a shell would run this file.
+fn is_program(file: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    file.metadata().is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
 }
 
 /// Runs `etcd --version` and reads its first line, `etcd Version: 3.6.16`.
-fn version_of(path: &Path) -> Result<EtcdVersion, BinaryError> {
+async fn version_of(path: &Path) -> Result<EtcdVersion, BinaryError> {
     let output = Command::new(path)
         .arg("--version")
         .stdin(Stdio::null())
         .stderr(Stdio::null())
-        .output()
+        .kill_on_drop(true)
+        .output();
+    let output = tokio::time::timeout(PATIENCE, output)
+        .await
+        .map_err(|_| BinaryError::Silent { path: path.to_owned() })?
         .map_err(|source| BinaryError::NotRunnable { path: path.to_owned(), source })?;
     let text = String::from_utf8_lossy(&output.stdout);
     let first = text.lines().next().unwrap_or_default();

@@ -59,12 +59,17 @@ impl ProcessPlatform {
         Ok(())
     }
 
-    /// The flags a member would be started with now; `None` while it is not admitted.
+    /// The flags a member would be started with now; `None` while it is not admitted, or unknown for want of its file.
     ///
     /// # Errors
     /// When what is recorded of it can't be read.
     pub fn flags(&self, name: &MemberName) -> Result<Option<Vec<String>>, ProcessError> {
-        let (folder, mut file) = self.member(name)?;
+        let (folder, mut file) = match self.member(name) {
+            Err(ProcessError::File(FileError::Content { .. }) | ProcessError::NoSuchMember(_)) => {
+                return Ok(None);
+            }
+            member => member?,
+        };
         file.options = self.options(&file)?;
         let flags =
             file.admission.as_ref().map(|admission| arguments(&folder, &file, admission, !file.started));
@@ -108,13 +113,15 @@ impl ProcessPlatform {
                  names it), the member starts by itself then"
             )));
         }
+        let errors = File::create(folder.stderr())
+            .map_err(|source| FileError::io("creating", &folder.stderr(), source))?;
         let first_start = !file.started;
         file.options = self.options(&file)?;
         // Written down before the start: whatever happens next, an empty folder of this member counts as lost data.
         file.started = true;
         files::write_yaml(&folder.file(), &file)?;
         let arguments = arguments(&folder, &file, &admission, first_start);
-        match self.spawn(binary, &arguments, &folder, &file) {
+        match self.spawn(binary, &arguments, &folder, &file, errors) {
             Ok(()) => {}
             Err(source) => {
                 if first_start {
@@ -137,8 +144,8 @@ impl ProcessPlatform {
         arguments: &[String],
         folder: &MemberFolder,
         file: &MemberFile,
+        errors: File,
     ) -> std::io::Result<()> {
-        let errors = File::create(folder.stderr())?;
         let mut command = Command::new(binary);
         command
             .args(arguments)

@@ -74,14 +74,21 @@ impl Life {
 }
 
 /// The last lines of what a member's etcd said: panics and flag errors come after the log, so they go last.
-pub(super) fn last_words(folder: &MemberFolder) -> String {
+fn last_words(folder: &MemberFolder) -> String {
     let mut text = tail(&folder.log());
     let errors = tail(&folder.stderr());
-    if !errors.trim().is_empty() {
+    let errors = without_boilerplate(&errors);
+    if !errors.is_empty() {
         text.push('\n');
-        text.push_str(&errors);
+        text.push_str(errors);
     }
     text
+}
+
+/// What went wrong, without what Go prints after it: the whole usage after a wrong flag, the stack after a panic.
+fn without_boilerplate(errors: &str) -> &str {
+    let end = ["\nUsage:", "\ngoroutine "].iter().filter_map(|mark| errors.find(mark)).min();
+    errors.get(..end.unwrap_or(errors.len())).unwrap_or(errors).trim()
 }
 
 fn tail(path: &Path) -> String {
@@ -96,4 +103,21 @@ fn tail(path: &Path) -> String {
     };
     // A log that can't be read says nothing; the member's state is reported all the same.
     read().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_line_is_what_went_wrong() {
+        let flag =
+            "flag provided but not defined: -foo\nUsage:\n\n  etcd [flags]\n    Start an etcd server.\n";
+        assert_eq!(without_boilerplate(flag), "flag provided but not defined: -foo");
+        let panic =
+            "panic: tocommit(41) is out of range [lastIndex(0)]\n\ngoroutine 1 [running]:\nmain.main()\n";
+        assert_eq!(without_boilerplate(panic), "panic: tocommit(41) is out of range [lastIndex(0)]");
+        assert_eq!(without_boilerplate("\n"), "");
+        assert_eq!(without_boilerplate("plain\n"), "plain");
+    }
 }

@@ -7,6 +7,7 @@ use super::{
 };
 use crate::{
     api::{manifest, validate},
+    member,
     plan::Desired,
 };
 
@@ -32,6 +33,7 @@ pub(super) fn accept(folder: &Folder, record: &RecordFile) -> Result<Accepted, F
         problems: problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
     })?;
     desired.not_applied = problems;
+    desired.not_applied.extend(member::unknown_flags(&desired.options, desired.version));
     if spec.storage.is_some() {
         let members = folder.members();
         desired.not_applied.push(format!(

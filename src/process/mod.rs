@@ -144,7 +144,7 @@ impl ProcessPlatform {
         if let Some(renewed) = &accepted.renewed {
             record = renewed.clone();
         }
-        let (incarnations, endpoints) = self.observe_members(Timestamp::now())?;
+        let (incarnations, endpoints) = self.observe_members(&accepted.desired, Timestamp::now())?;
         let observed = Observed {
             cluster: record.name,
             uid: record.uid,

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     etcd::Endpoint,
-    plan::{Data, Incarnation, MemberName},
+    plan::{Data, Desired, Incarnation, MemberName, Process},
 };
 
 /// What changes when there is a reason to look again; cheap to take.
@@ -48,15 +48,23 @@ pub(super) fn member_names(folder: &Folder) -> Result<Vec<MemberName>, FileError
 impl ProcessPlatform {
     pub(super) fn observe_members(
         &self,
+        desired: &Desired,
         now: Timestamp,
     ) -> Result<(Vec<Incarnation>, BTreeMap<MemberName, Endpoint>), ProcessError> {
         let mut incarnations = Vec::new();
         let mut endpoints = BTreeMap::new();
         for name in member_names(&self.folder)? {
             let folder = self.folder.member(&name);
-            // Without its file a folder is no member: somebody is deleting it by hand.
-            let Some(mut file) = files::read_yaml::<MemberFile>(&folder.file())? else { continue };
             let present = folder.data_present();
+            let mut file = match files::read_yaml::<MemberFile>(&folder.file()) {
+                Ok(Some(file)) => file,
+                // Neither file nor data: somebody is deleting it by hand, or has.
+                Ok(None) if !present => continue,
+                unreadable => {
+                    incarnations.push(unknown(&folder, name, desired, unreadable.err(), now));
+                    continue;
+                }
+            };
             let mut lives = self.lives();
             let life = lives.entry(name.clone()).or_insert_with(|| adopt(&folder));
             if life.notice_end(now, present) && file.started {
@@ -102,6 +110,47 @@ fn adopt(folder: &MemberFolder) -> Life {
         ProcessId::of(pid, Timestamp::now()).ok()
     };
     Life::of(recorded.or_else(found))
+}
+
+/// A member whose file can't be read. That is no evidence against its data, so it counts as one that can't start, and
+/// only a person's request replaces it; the others are looked after meanwhile.
+fn unknown(
+    folder: &MemberFolder,
+    name: MemberName,
+    desired: &Desired,
+    error: Option<FileError>,
+    now: Timestamp,
+) -> Incarnation {
+    let problem = error.map_or_else(
+        || {
+            format!(
+                "{} is missing although its data is there; restore it from a copy",
+                folder.file().display()
+            )
+        },
+        |error| error.to_string(),
+    );
+    Incarnation {
+        peer_url: String::new(),
+        client_url: String::new(),
+        created: Timestamp::UNIX_EPOCH,
+        // What is not known is not complained about.
+        version: desired.version,
+        options: desired.options.clone(),
+        admission: None,
+        // As of now, so that it is never due for a start.
+        process: Process::Blocked {
+            why: format!("{problem}, or give the member up with `quorate replace {name}`"),
+            at: now,
+        },
+        data: Data { started: false, present: folder.data_present() },
+        draining: None,
+        restart_requested: None,
+        replace_requested: folder.replace_request().exists(),
+        node: String::new(),
+        report: None,
+        name,
+    }
 }
 
 fn incarnation(folder: &MemberFolder, file: MemberFile, life: &Life, present: bool) -> Incarnation {

@@ -11,7 +11,8 @@ use super::{
 };
 use crate::{api::manifest::Manifest, plan::Record};
 
-/// Makes the folder and its record, unless they are there.
+/// Makes the folder and its record, unless they are there. A record under which no name was given out yet stands for
+/// nothing, so a manifest that was corrected in the meantime takes its place.
 ///
 /// # Errors
 /// When the file system refuses, or the folder has members and no record of them.
@@ -19,10 +20,12 @@ pub fn prepare(folder: &Folder, manifest: &Manifest) -> Result<RecordFile, Proce
     let members = folder.members();
     fs::create_dir_all(&members).map_err(|error| FileError::io("creating", &members, error))?;
     clear_debris(folder)?;
-    if let Some(record) = files::read_yaml(&folder.record())? {
+    let found = files::read_yaml::<RecordFile>(&folder.record())?;
+    let none_exists = observe::member_names(folder)?.is_empty();
+    if let Some(record) = found.filter(|found| found.record != Record::default() || !none_exists) {
         return Ok(record);
     }
-    if !observe::member_names(folder)?.is_empty() {
+    if !none_exists {
         return Err(ProcessError::RecordMissing(folder.record().display().to_string()));
     }
     let record = RecordFile {

@@ -57,10 +57,10 @@ async fn healthy(State(metrics): State<Arc<Metrics>>) -> (StatusCode, &'static s
     }
 }
 
-/// Whether a pass came to an end at all.
+/// Whether the cluster was looked at and its status shown at least once.
 async fn ready(State(metrics): State<Arc<Metrics>>) -> (StatusCode, &'static str) {
-    match metrics.since_last_pass() {
-        Some(_) => (StatusCode::OK, "ok\n"),
-        None => (StatusCode::SERVICE_UNAVAILABLE, "no pass has ended yet\n"),
+    match metrics.passed() {
+        true => (StatusCode::OK, "ok\n"),
+        false => (StatusCode::SERVICE_UNAVAILABLE, "no pass has ended well yet\n"),
     }
 }

@@ -2,7 +2,11 @@
 
 use std::io::{self, IsTerminal, Write};
 
-use tracing_subscriber::{EnvFilter, fmt::MakeWriter};
+use jiff::Zoned;
+use tracing_subscriber::{
+    EnvFilter,
+    fmt::{MakeWriter, format::Writer, time::FormatTime},
+};
 
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -54,14 +58,24 @@ impl Drop for Line {
     }
 }
 
+/// The time of day, for people who watch.
+struct TimeOfDay;
+
+impl FormatTime for TimeOfDay {
+    fn format_time(&self, writer: &mut Writer<'_>) -> std::fmt::Result {
+        write!(writer, "{}", Zoned::now().strftime("%H:%M:%S"))
+    }
+}
+
 /// Begins to log. `RUST_LOG` chooses what; without it, everything from `info` up.
 pub fn init(format: LogFormat, above: Above) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let colours =
-        io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let watched = io::stderr().is_terminal();
+    let colours = watched && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(above).with_ansi(colours);
     // A second call, as from several tests of one program, keeps the first subscriber.
     let _ = match format {
+        LogFormat::Text if watched => subscriber.with_target(false).with_timer(TimeOfDay).try_init(),
         LogFormat::Text => subscriber.with_target(false).try_init(),
         LogFormat::Json => subscriber.json().flatten_event(true).try_init(),
     };

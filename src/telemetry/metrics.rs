@@ -54,6 +54,7 @@ pub struct Metrics {
     registry: Registry,
     steps: Family<StepLabels, Counter>,
     passes: Histogram,
+    failed_passes: Counter,
     members: Family<StateLabels, Gauge>,
     conditions: Family<ConditionLabels, Gauge>,
     leader_changes: Counter,
@@ -66,7 +67,10 @@ pub struct Metrics {
 #[derive(Debug, Default)]
 struct Seen {
     leader: Option<String>,
-    last_pass: Option<Instant>,
+    /// When a pass ended last, well or not.
+    last_end: Option<Instant>,
+    /// Whether one ended well.
+    succeeded: bool,
 }
 
 impl fmt::Debug for Metrics {
@@ -81,6 +85,7 @@ impl Default for Metrics {
             registry: Registry::with_prefix("quorate"),
             steps: Family::default(),
             passes: Histogram::new(exponential_buckets(0.001, 2.0, 14)),
+            failed_passes: Counter::default(),
             members: Family::default(),
             conditions: Family::default(),
             leader_changes: Counter::default(),
@@ -91,6 +96,11 @@ impl Default for Metrics {
         let registry = &mut metrics.registry;
         registry.register("steps", "Steps by kind and result", metrics.steps.clone());
         registry.register("pass_duration_seconds", "Duration of a pass", metrics.passes.clone());
+        registry.register(
+            "failed_passes",
+            "Passes that could not look at the cluster or show its status",
+            metrics.failed_passes.clone(),
+        );
         registry.register("members", "Members by state", metrics.members.clone());
         registry.register("condition", "1 while the condition is True", metrics.conditions.clone());
         registry.register(
@@ -131,7 +141,8 @@ impl Metrics {
             self.conditions.get_or_create(&labels).set(i64::from(condition.status == "True"));
         }
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.last_pass = Some(Instant::now());
+        seen.last_end = Some(Instant::now());
+        seen.succeeded = true;
         if status.leader.is_some() && seen.leader != status.leader {
             if seen.leader.is_some() {
                 self.leader_changes.inc();
@@ -144,9 +155,20 @@ impl Metrics {
         self.members.get_or_create(&StateLabels { state }).set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
-    /// How long ago the last pass ended; `None` before the first.
+    /// Takes notice of a pass that failed.
+    pub fn failed_pass(&self) {
+        self.failed_passes.inc();
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).last_end = Some(Instant::now());
+    }
+
+    /// How long ago the last pass ended, well or not; `None` before the first.
     pub fn since_last_pass(&self) -> Option<Duration> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).last_pass.map(|at| at.elapsed())
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).last_end.map(|at| at.elapsed())
+    }
+
+    /// Whether a pass ended well since the start.
+    pub fn passed(&self) -> bool {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).succeeded
     }
 
     /// What a client of etcd calls after each call.

@@ -79,6 +79,11 @@ impl Up {
         self.child = Some(child);
     }
 
+    /// The first port that its members may get.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     pub fn dir(&self) -> PathBuf {
         self.folder.path().join("cluster")
     }

@@ -98,26 +98,31 @@ pub(super) fn of_yaml(error: yaml::Error, document: &str) -> ManifestError {
     let mut field = node.map(yaml::Node::dotted).unwrap_or_default();
     let mut at = error.at;
     let mut message = error.message;
+    let size = |field: &str| if field == "spec.size" { "; use 3, 5, 7 or 9" } else { "" };
     if let Some(missing) = error.missing {
-        if !field.is_empty() {
-            field.push('.');
-        }
-        field.push_str(missing);
-        message = "it is missing".into();
+        let object = error.at.map(|at| object_at(&nodes, at)).unwrap_or_default();
+        field = if object.is_empty() { missing.to_owned() } else { format!("{object}.{missing}") };
+        message = format!("it is missing{}", size(&field));
     } else if let Some(node) = node
         && let Some(rest) = message.strip_prefix("this is")
         && let Shape::Plain(text) | Shape::Text(text) = &node.shape
     {
         let nothing = node.bytes.as_ref().is_some_and(std::ops::Range::is_empty);
         let text = if nothing { "an empty value".to_owned() } else { format!("{text:?}") };
-        message = format!("{text} is{rest}");
+        message = format!("{text} is{rest}{}", size(&field));
         // The reader may point at the key.
         at = Some(node.at);
     }
-    if field == "spec.size" {
-        message.push_str("; use 3, 5, 7 or 9");
-    }
     ManifestError::Invalid { at, field, message }
+}
+
+/// The path of the object that begins at a place, or of the one around the key that stands there.
+fn object_at(nodes: &[yaml::Node], at: Position) -> String {
+    if let Some(object) = nodes.iter().find(|node| node.at == at && node.shape == Shape::Object) {
+        return object.dotted();
+    }
+    let field = nodes.iter().find(|node| node.key == at).map(yaml::Node::dotted).unwrap_or_default();
+    field.rsplit_once('.').map(|(object, _)| object.to_owned()).unwrap_or_default()
 }
 
 fn invalid(at: Option<Position>, field: &str, message: &str) -> String {

@@ -74,6 +74,23 @@ pub(super) fn all(
     ]
 }
 
+/// What can be said when the cluster could not be looked at. Whether it serves is unknown: its members run on.
+pub(super) fn blind(why: &str) -> Vec<Fact> {
+    let fact = |kind, status| Fact {
+        kind,
+        status,
+        reason: "NotObserved",
+        message: format!("nothing is touched: {why}"),
+    };
+    vec![
+        fact("Ready", "False"),
+        fact("Available", "Unknown"),
+        fact("Progressing", "False"),
+        fact("Degraded", "True"),
+        fact("QuorumLost", "Unknown"),
+    ]
+}
+
 fn ready(
     view: &View<'_>,
     status: &ClusterStatus,

@@ -206,6 +206,21 @@ pub fn describe(
     status
 }
 
+/// The status when the cluster could not be looked at: what was known last, and why nothing newer is.
+pub fn blind(previous: Option<&ClusterStatus>, why: &str, now: Timestamp) -> ClusterStatus {
+    let mut status = previous.cloned().unwrap_or_default();
+    status.operation = None;
+    let generation = status.observed_generation;
+    for fact in conditions::blind(why) {
+        let condition = fact.into_condition(generation, previous, now);
+        match status.conditions.iter_mut().find(|known| known.kind == condition.kind) {
+            Some(known) => *known = condition,
+            None => status.conditions.push(condition),
+        }
+    }
+    status
+}
+
 /// Seconds are enough for people, and Kubernetes' own times have no more.
 pub(super) fn moment(time: Timestamp) -> String {
     format!("{time:.0}")
