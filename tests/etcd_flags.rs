@@ -63,6 +63,7 @@ fn starts_with_everything(minor: Minor, extra: &[(&str, &str)]) {
         data_dir: &data,
         log_file: Some(&log),
         first_start: true,
+        initial_check: true,
     };
     for flag in options.extra_args.keys() {
         assert_eq!(unknown_flag(flag, binary.version), None, "{flag}");

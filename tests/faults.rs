@@ -75,7 +75,7 @@ fn the_same_add_asked_twice_is_known_as_ones_own() {
         let world = drive(&up, brisk(), LIMIT, stop, |_, _| false).await;
         let place = world.incarnations.iter().find(|one| one.admission.is_none()).unwrap();
         let step = Step::AddLearner { name: place.name.clone(), peer_url: place.peer_url.clone() };
-        let mut operator = engine(&up, brisk());
+        let mut operator = engine(&up, brisk()).await;
         let (world, _) = operator.observe().await.unwrap();
         operator
             .carry_out(&world, &step)
@@ -127,7 +127,7 @@ fn a_learner_that_never_catches_up_is_given_up_and_another_is_tried() {
         let (mut frozen, mut removed) = (None, Vec::new());
         let freeze = |_: &World, step: &Step, result: &Result<(), _>| {
             match step {
-                Step::Start { name } if frozen.is_none() && result.is_ok() => {
+                Step::Start { name, .. } if frozen.is_none() && result.is_ok() => {
                     up.signal_member(&name.0, Signal::STOP);
                     frozen = Some(name.0.clone());
                 }
@@ -152,7 +152,7 @@ fn a_cluster_that_never_forms_starts_over_under_new_names() {
         let policy = Policy { bootstrap: Duration::from_secs(3), ..brisk() };
         let mut first = Vec::new();
         let freeze = |_: &World, step: &Step, result: &Result<(), _>| {
-            if let Step::Start { name } = step
+            if let Step::Start { name, .. } = step
                 && result.is_ok()
                 && first.len() < 3
             {

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     api::manifest,
-    plan::ClusterSize,
+    plan::{ClusterSize, status::ClusterStatus},
     process::{files, folder::Folder, lock::Lock},
 };
 
@@ -29,6 +29,11 @@ pub(super) async fn run(dir: &Dir, size: i64, args: &WaitArgs) -> Result<(), Com
     if args.wait && !Lock::is_held(&folder) {
         return Err(wait::not_running(&folder));
     }
+    // Read before the edit: only a status of a later spec speaks of it.
+    let noticed = files::read_yaml::<ClusterStatus>(&folder.status())
+        .ok()
+        .flatten()
+        .and_then(|s| s.observed_generation);
     files::write(&path, &edited).map_err(CommandError::failed)?;
     exit::print(&format!("cluster {}: size {} → {wanted}\n", before.name, before.spec.size))?;
     if !args.wait {
@@ -38,5 +43,9 @@ pub(super) async fn run(dir: &Dir, size: i64, args: &WaitArgs) -> Result<(), Com
         return Ok(());
     }
     let members = i64::try_from(wanted.get()).unwrap_or_default();
-    wait::until(&folder, args, |status| status.size == members && status.is("Ready")).await
+    let same = edited == text;
+    wait::until(&folder, args, |status| {
+        (same || status.observed_generation > noticed) && status.size == members && status.is("Ready")
+    })
+    .await
 }

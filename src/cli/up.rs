@@ -16,7 +16,8 @@ use crate::{
     engine::{Engine, Platform},
     plan::{self, Decision, Policy, status::ClusterStatus},
     process::{
-        ProcessPlatform, binaries::Binaries, files, folder::Folder, lock::Lock, setup, state::RecordFile,
+        ProcessPlatform, binaries::Binaries, files, folder::Folder, lock::Lock, manifest::follow, setup,
+        state::RecordFile,
     },
     shutdown,
     telemetry::{
@@ -93,16 +94,13 @@ fn accept(
         );
         return Err(CommandError::new(ExitCode::Refused, message));
     }
-    let problems = validate::check_update(&record.name, &record.spec, &manifest.name, &manifest.spec);
-    if !problems.is_empty() {
-        return Err(CommandError::refused(&problems));
-    }
+    let following = follow(&record, manifest).map_err(|problems| CommandError::refused(&problems))?;
     let there = files::read(&folder.manifest()).map_err(CommandError::failed)?;
     if there.as_deref() != Some(text) {
         files::write(&folder.manifest(), text).map_err(CommandError::failed)?;
     }
     files::remove(&folder.down_request()).map_err(CommandError::failed)?;
-    Ok(record)
+    Ok(RecordFile { spec: following.spec, ..record })
 }
 
 /// A new cluster needs its binary now; for one that is there, a missing binary is shown in the status.
@@ -110,7 +108,7 @@ async fn find_binaries(args: &UpArgs, record: &RecordFile) -> Result<Binaries, C
     let binaries = Binaries::find(&args.etcd).await.map_err(CommandError::failed)?;
     let desired =
         validate::check(&record.name, &record.spec).map_err(|problems| CommandError::refused(&problems))?;
-    if record.record.serial == 0 && binaries.get(desired.version).is_none() {
+    if record.record.cluster_id.is_none() && binaries.get(desired.version).is_none() {
         return Err(CommandError::failed(binaries.missing(desired.version)));
     }
     Ok(binaries)

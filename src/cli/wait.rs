@@ -61,6 +61,9 @@ pub(super) async fn until(
 fn reason(status: &ClusterStatus) -> String {
     match (&status.operation, status.condition("Progressing")) {
         (Some(operation), _) => format!("{}: {}", operation.kind, operation.reason),
+        (None, Some(condition)) if condition.reason == "Settled" => {
+            "waiting for `quorate up` to notice".to_owned()
+        }
         (None, Some(condition)) => condition.message.clone(),
         (None, None) => "no status yet".to_owned(),
     }

@@ -64,7 +64,7 @@ pub(super) async fn carry_out<P: Platform>(
             platform.reserve(name, *serial, *version).await.map_err(refused)
         }
         Step::Admit { name, admission } => platform.admit(name, admission).await.map_err(refused),
-        Step::Start { name } => platform.start(name).await.map_err(refused),
+        Step::Start { name, check } => platform.start(name, *check).await.map_err(refused),
         Step::Stop { name } => platform.stop(name).await.map_err(refused),
         Step::Drain { name } => platform.drain(name, true).await.map_err(refused),
         Step::Undrain { name } => platform.drain(name, false).await.map_err(refused),

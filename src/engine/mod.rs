@@ -93,18 +93,7 @@ impl<P: Platform> Engine<P> {
 
     async fn pass_in_span(&mut self) -> Result<Pass, P::Error> {
         let started = Instant::now();
-        let (world, generation) = match self.observe().await {
-            Ok(seen) => seen,
-            Err(error) => {
-                let status =
-                    plan::status::blind(self.published.as_ref(), &error.to_string(), Timestamp::now());
-                // The same fault may keep the status from being written; the first error is the one to tell.
-                if let Err(second) = self.publish(status).await {
-                    debug!(error = %second, "the status was not published");
-                }
-                return Err(error);
-            }
-        };
+        let (world, generation) = self.observe().await?;
         let now = Timestamp::now();
         self.collect_comparison(&world, now).await;
         let mut decision = plan::decide(&world, now);

@@ -48,8 +48,9 @@ pub trait Platform {
         name: &MemberName,
         admission: &Admission,
     ) -> impl Future<Output = Result<(), Self::Error>>;
-    /// Starts a member's process on its data. Refuses when the data is gone.
-    fn start(&self, name: &MemberName) -> impl Future<Output = Result<(), Self::Error>>;
+    /// Starts a member's process on its data, with or without etcd's initial corruption check. Refuses when the data is
+    /// gone.
+    fn start(&self, name: &MemberName, check: bool) -> impl Future<Output = Result<(), Self::Error>>;
     /// Stops a member's process and keeps its data.
     fn stop(&self, name: &MemberName) -> impl Future<Output = Result<(), Self::Error>>;
     /// Records that clients are told to leave a member, or that they may come back.

@@ -37,6 +37,8 @@ pub struct Launch<'a> {
     pub log_file: Option<&'a str>,
     /// Whether it has never been started. Only then may it form a cluster.
     pub first_start: bool,
+    /// Whether it compares its data with its peers' before it serves.
+    pub initial_check: bool,
 }
 
 /// How etcd rotates its log: three files of 16 MB at the most.
@@ -52,8 +54,11 @@ pub fn render(launch: &Launch<'_>) -> Vec<String> {
     let Launch { options, .. } = launch;
     let mut flags = own(launch);
     flags.extend(typed(options));
-    flags.extend(initial_check(launch.version, &options.extra_args));
-    let extra = options.extra_args.iter().filter(|(name, _)| !merged(name, launch.version));
+    if launch.initial_check {
+        flags.extend(initial_check(launch.version, &options.extra_args));
+    }
+    let merged = |name| launch.initial_check && merged(name, launch.version);
+    let extra = options.extra_args.iter().filter(|(name, _)| !merged(name));
     flags.extend(extra.map(|(name, value)| flag(name, value)));
     flags
 }
@@ -182,6 +187,7 @@ mod tests {
             data_dir: "/d/data",
             log_file: Some("/d/log"),
             first_start,
+            initial_check: true,
         })
     }
 

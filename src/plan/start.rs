@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::{
     evidence::{shorten, telling_line},
+    quorum::quorum,
     step::{Decision, Operation, OperationKind, Step},
     world::{Incarnation, Process, World, elapsed},
 };
@@ -49,10 +50,20 @@ pub(super) fn decide(world: &World, members: &[&Incarnation], now: Timestamp) ->
         _ => format!("{} is started", first.name),
     };
     Some(Decision::Act {
-        steps: due.iter().map(|one| Step::Start { name: one.name.clone() }).collect(),
+        steps: due
+            .iter()
+            .map(|one| Step::Start { name: one.name.clone(), check: can_check(world, one) })
+            .collect(),
         operation: Operation { kind: OperationKind::Recover, member: Some(first.name.clone()), since: None },
         reason,
     })
+}
+
+/// Whether the initial corruption check can be answered. It waits 7 s for each peer that does not answer (measured), and
+/// when a whole cluster starts again, every member would wait for every other one. A first start has no data to compare.
+fn can_check(world: &World, one: &Incarnation) -> bool {
+    let answering = world.incarnations.iter().filter(|other| other.report.is_some()).count();
+    one.process == Process::NotStarted || answering >= quorum(world.incarnations.len())
 }
 
 fn is_due(world: &World, one: &Incarnation, now: Timestamp) -> bool {

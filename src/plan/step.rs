@@ -33,6 +33,8 @@ pub enum Step {
     Start {
         /// Which one.
         name: MemberName,
+        /// Whether it compares its data with its peers' before it serves.
+        check: bool,
     },
     /// Write down that the cluster formed. Clients are let in after this.
     RecordFormed {
@@ -115,7 +117,7 @@ impl Step {
         match self {
             Step::Reserve { name, .. }
             | Step::Admit { name, .. }
-            | Step::Start { name }
+            | Step::Start { name, .. }
             | Step::AddLearner { name, .. }
             | Step::Promote { name, .. }
             | Step::Drain { name }

@@ -92,7 +92,7 @@ impl Binaries {
         let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
         format!(
             "no etcd binary of version {version} is known (known: {known}); give one with --etcd PATH \
-             (scripts/etcd {version} fetches it), or set spec.version to one that is there"
+             (scripts/etcd {version} fetches it)"
         )
     }
 }

@@ -59,7 +59,7 @@ impl ProcessPlatform {
         Ok(())
     }
 
-    /// The flags a member would be started with now; `None` while it is not admitted, or unknown for want of its file.
+    /// The flags a member would be started with now, its peers answering; `None` while it is not admitted, or unknown for want of its file.
     ///
     /// # Errors
     /// When what is recorded of it can't be read.
@@ -71,9 +71,8 @@ impl ProcessPlatform {
             member => member?,
         };
         file.options = self.options(&file)?;
-        let flags =
-            file.admission.as_ref().map(|admission| arguments(&folder, &file, admission, !file.started));
-        Ok(flags)
+        let flags = |admission| arguments(&folder, &file, admission, !file.started, true);
+        Ok(file.admission.as_ref().map(flags))
     }
 
     /// The options of the accepted spec: those a member gets at its next start.
@@ -94,7 +93,7 @@ impl ProcessPlatform {
     }
 
     /// Starts a member's process, unless it must not start.
-    pub(super) fn launch(&self, name: &MemberName) -> Result<(), ProcessError> {
+    pub(super) fn launch(&self, name: &MemberName, check: bool) -> Result<(), ProcessError> {
         let (folder, mut file) = self.member(name)?;
         let refuse = |why: String| ProcessError::NotStarted { name: name.clone(), why };
         let admission =
@@ -120,7 +119,7 @@ impl ProcessPlatform {
         // Written down before the start: whatever happens next, an empty folder of this member counts as lost data.
         file.started = true;
         files::write_yaml(&folder.file(), &file)?;
-        let arguments = arguments(&folder, &file, &admission, first_start);
+        let arguments = arguments(&folder, &file, &admission, first_start, check);
         match self.spawn(binary, &arguments, &folder, &file, errors) {
             Ok(()) => {}
             Err(source) => {
@@ -245,6 +244,7 @@ fn arguments(
     file: &MemberFile,
     admission: &Admission,
     first_start: bool,
+    initial_check: bool,
 ) -> Vec<String> {
     render(&Launch {
         name: &file.name,
@@ -259,5 +259,6 @@ fn arguments(
         data_dir: &folder.data().display().to_string(),
         log_file: Some(&folder.log().display().to_string()),
         first_start,
+        initial_check,
     })
 }

@@ -1,4 +1,4 @@
-//! From the manifest in the folder to the spec in force: accepted when it is valid and may follow the last one.
+//! From the manifest in a folder to the spec in force: accepted when it is valid and may follow the last one.
 
 use super::{
     files::{self, FileError},
@@ -6,7 +6,11 @@ use super::{
     state::RecordFile,
 };
 use crate::{
-    api::{manifest, validate},
+    api::{
+        EtcdClusterSpec,
+        manifest::{self, Manifest},
+        validate::{self, Problem},
+    },
     member,
     plan::Desired,
 };
@@ -49,16 +53,50 @@ fn judge(text: &str, record: &RecordFile) -> (Vec<String>, Option<RecordFile>) {
         Ok(manifest) => manifest,
         Err(error) => return (vec![format!("cluster.yaml: {error}")], None),
     };
-    if manifest.name == record.name && manifest.spec == record.spec {
-        return (Vec::new(), None);
+    match follow(record, &manifest) {
+        Err(problems) => (problems.iter().map(ToString::to_string).collect(), None),
+        Ok(Following { spec, held }) if spec == record.spec => (held, None),
+        Ok(Following { spec, held }) => {
+            (held, Some(RecordFile { spec, generation: record.generation + 1, ..record.clone() }))
+        }
     }
-    let mut problems = validate::check_update(&record.name, &record.spec, &manifest.name, &manifest.spec);
+}
+
+/// A spec that may take the place of the last accepted one.
+#[derive(Debug)]
+pub struct Following {
+    /// What is accepted.
+    pub spec: EtcdClusterSpec,
+    /// What is not, although it is valid: one sentence each.
+    pub held: Vec<String>,
+}
+
+/// Judges whether a manifest may follow the spec that was accepted last in a folder.
+///
+/// Until the cluster formed, nothing that was asked for before binds: every rule of change speaks of data, and there is
+/// none. Once it formed, its version stays: members of another version are made by a rolling upgrade, which Quorate does
+/// not do yet, so accepting the new version would promise what does not happen and make going back a downgrade.
+///
+/// # Errors
+/// All problems of the manifest and of the change.
+pub fn follow(record: &RecordFile, manifest: &Manifest) -> Result<Following, Vec<Problem>> {
+    let formed = record.record.cluster_id.is_some();
+    let last = if formed { &record.spec } else { &manifest.spec };
+    let mut problems = validate::check_update(&record.name, last, &manifest.name, &manifest.spec);
     if let Err(more) = validate::check(&manifest.name, &manifest.spec) {
         problems.extend(more);
     }
-    if problems.is_empty() {
-        let renewed = RecordFile { spec: manifest.spec, generation: record.generation + 1, ..record.clone() };
-        return (Vec::new(), Some(renewed));
+    if !problems.is_empty() {
+        return Err(problems);
     }
-    (problems.iter().map(ToString::to_string).collect(), None)
+    let mut spec = manifest.spec.clone();
+    let mut held = Vec::new();
+    if formed && spec.version != record.spec.version {
+        held.push(format!(
+            "spec.version is {} and the cluster runs {}: a running cluster is not upgraded yet, so it stays at {}",
+            spec.version, record.spec.version, record.spec.version
+        ));
+        spec.version.clone_from(&record.spec.version);
+    }
+    Ok(Following { spec, held })
 }

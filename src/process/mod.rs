@@ -10,7 +10,7 @@ pub mod folder;
 mod launch;
 mod life;
 pub mod lock;
-mod manifest;
+pub mod manifest;
 mod observe;
 mod ports;
 pub mod requests;
@@ -204,8 +204,8 @@ impl Platform for ProcessPlatform {
         self.edit_member(name, |file| file.admission = Some(admission.clone()))
     }
 
-    async fn start(&self, name: &MemberName) -> Result<(), ProcessError> {
-        let result = self.launch(name);
+    async fn start(&self, name: &MemberName, check: bool) -> Result<(), ProcessError> {
+        let result = self.launch(name, check);
         if let Err(error) = &result {
             let why = match error {
                 ProcessError::NotStarted { why, .. } => why.clone(),

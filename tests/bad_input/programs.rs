@@ -68,7 +68,7 @@ fn a_version_nobody_has_is_named_and_the_corrected_manifest_is_taken() {
     // A later version first: nothing exists yet, so that going back is no downgrade.
     fs::write(&wanted, manifest_of("other", "{size: 5, version: 3.7.0}")).unwrap();
     let said = ends(&up_with(&up.dir(), &wanted, &[&up.binary.path], Path::new("/usr/bin")), 1);
-    says(&said, &["no etcd binary of version 3.7.0", "known: 3.5.", "--etcd PATH", "spec.version"]);
+    says(&said, &["no etcd binary of version 3.7.0", "known: 3.5.", "--etcd PATH", "scripts/etcd 3.7.0"]);
     up.write_manifest(&format!("{{size: 3, version: {}}}", up.binary.version));
     up.run();
     up.wait_ready(3);

@@ -21,11 +21,11 @@ pub fn brisk() -> Policy {
 }
 
 /// Takes the folder of a cluster, as a new `up` does after the last one died.
-pub fn engine(up: &Up, policy: Policy) -> Engine<ProcessPlatform> {
+pub async fn engine(up: &Up, policy: Policy) -> Engine<ProcessPlatform> {
     let folder = Folder::new(up.dir());
     let text = std::fs::read_to_string(folder.manifest()).unwrap();
     setup::prepare(&folder, &manifest::read(&text).unwrap()).unwrap();
-    let binaries = Binaries::find(std::slice::from_ref(&up.binary.path)).unwrap();
+    let binaries = Binaries::find(std::slice::from_ref(&up.binary.path)).await.unwrap();
     let platform = ProcessPlatform::new(folder, binaries, up.port);
     Engine::new(platform, policy, Arc::new(Metrics::default()), None)
 }
@@ -48,7 +48,7 @@ pub async fn drive(
     mut done: impl FnMut(&World, &Decision) -> bool,
 ) -> World {
     let deadline = Instant::now() + limit;
-    let mut operator = engine(up, policy);
+    let mut operator = engine(up, policy).await;
     loop {
         let (world, _) = operator.observe().await.unwrap();
         let decision = plan::decide(&world, Timestamp::now());
@@ -65,7 +65,7 @@ pub async fn drive(
             match then(&world, step, &result) {
                 Then::GoOn => {}
                 Then::Crash => {
-                    operator = engine(up, policy);
+                    operator = engine(up, policy).await;
                     break;
                 }
                 Then::Stop => return world,

@@ -53,7 +53,7 @@ impl Model {
                 }
                 Ok(Ok(()))
             }
-            Step::Start { name } => Ok(self.start(name)),
+            Step::Start { name, .. } => Ok(self.start(name)),
             Step::Stop { name } => {
                 let Some(index) = self.index(name) else { return Ok(Err("no such member")) };
                 self.cover.hit("restart on request");

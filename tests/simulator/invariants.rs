@@ -74,7 +74,7 @@ pub fn step(model: &Model, world: &World, from: i64, step: &Step) -> Result<(), 
         Step::Admit { admission: Admission { state: ClusterState::New, .. }, .. } => {
             hold(!formed, "state new only before the cluster formed", all)
         }
-        Step::Start { name } => {
+        Step::Start { name, .. } => {
             let emptied = world
                 .incarnations
                 .iter()

@@ -28,11 +28,6 @@ impl Fact {
         Self { kind, status, reason, message: message.into() }
     }
 
-    /// What is said of a cluster that can't be looked at.
-    pub(super) fn blind(kind: &'static str, status: &'static str, why: &str) -> Self {
-        Self { kind, status, reason: "CannotLook", message: why.to_owned() }
-    }
-
     /// The time changes only with the status, so that one can read since when.
     pub(super) fn into_condition(
         self,

@@ -138,21 +138,6 @@ impl ClusterStatus {
     }
 }
 
-/// The status of a pass that could not even look: what was known last, and why nothing newer is known.
-pub fn blind(last: Option<&ClusterStatus>, why: &str, now: Timestamp) -> ClusterStatus {
-    let mut status = last.cloned().unwrap_or_default();
-    status.operation = None;
-    for (kind, value) in [("Ready", "False"), ("Progressing", "False"), ("Degraded", "True")] {
-        let fact =
-            conditions::Fact::blind(kind, value, why).into_condition(status.observed_generation, last, now);
-        match status.conditions.iter_mut().find(|one| one.kind == kind) {
-            Some(condition) => *condition = fact,
-            None => status.conditions.push(fact),
-        }
-    }
-    status
-}
-
 /// Writes the status of one look. `previous` only keeps the times at which conditions changed.
 pub fn describe(
     world: &World,
@@ -322,8 +307,8 @@ mod tests {
         let now = blind(Some(&last), "record.yaml is damaged", Timestamp::from_second(9).unwrap());
         assert_eq!(now.leader, last.leader);
         let degraded = now.condition("Degraded").unwrap();
-        assert_eq!((&*degraded.status, &*degraded.reason), ("True", "CannotLook"));
-        assert_eq!(degraded.message, "record.yaml is damaged");
+        assert_eq!((&*degraded.status, &*degraded.reason), ("True", "NotObserved"));
+        assert_eq!(degraded.message, "nothing is touched: record.yaml is damaged");
         assert_eq!(degraded.last_transition_time, "1970-01-01T00:00:09Z");
         assert!(!now.is("Ready"));
     }

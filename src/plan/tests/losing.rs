@@ -1,7 +1,7 @@
 //! Members end, and data is lost.
 
 use super::builder::*;
-use crate::plan::{Admission, Incarnation, MemberId, Process, World};
+use crate::plan::{Admission, Incarnation, MemberId, Process, Step, World};
 
 const CRC: &str = "panic: wal: crc mismatch";
 
@@ -124,4 +124,15 @@ fn the_seat_is_found_by_id_before_name_and_by_url_before_it_started() {
     };
     let renamed = cluster(3, 3).change(3, told).with(|world| world.list()[2].name = "else".into());
     assert_eq!(renamed.answer(), "settled");
+}
+
+#[test]
+fn the_check_at_the_start_is_asked_for_only_when_peers_can_answer_it() {
+    let check = |world: &World, serial: u64| match world.decide().steps() {
+        [Step::Start { name: started, check }] if *started == name(serial) => *check,
+        other => panic!("no start: {other:?}"),
+    };
+    assert!(check(&cluster(3, 3).dead(2), 2), "two of three answer");
+    let alone = cluster(3, 3).dead(2).change(1, |one| one.report = None).change(3, |one| one.report = None);
+    assert!(!check(&alone, 2), "nobody answers, and each would be waited for");
 }
