@@ -60,10 +60,10 @@ pub(super) fn decide(world: &World, members: &[&Incarnation], now: Timestamp) ->
 }
 
 /// Whether the initial corruption check can be answered. It waits 7 s for each peer that does not answer (measured), and
-/// when a whole cluster starts again, every member would wait for every other one. A first start has no data to compare.
+/// when a whole cluster starts again, every member would wait for every other one. Without data there is no comparing.
 fn can_check(world: &World, one: &Incarnation) -> bool {
     let answering = world.incarnations.iter().filter(|other| other.report.is_some()).count();
-    one.process == Process::NotStarted || answering >= quorum(world.incarnations.len())
+    !one.data.present || answering >= quorum(world.incarnations.len())
 }
 
 fn is_due(world: &World, one: &Incarnation, now: Timestamp) -> bool {

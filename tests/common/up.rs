@@ -4,7 +4,10 @@ use std::{
     fs::{self, File},
     path::{Path, PathBuf},
     process::{Child, Command, Output},
-    sync::atomic::{AtomicU16, Ordering},
+    sync::{
+        OnceLock,
+        atomic::{AtomicU16, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -14,9 +17,14 @@ use tempfile::TempDir;
 
 use super::etcd::Binary;
 
-/// Where the next cluster looks for ports. Tests of one process must not race for the same ones; a cluster rarely
-/// gives out more than 25 names, each ten ports wide.
-static NEXT_PORT: AtomicU16 = AtomicU16::new(0);
+/// Where the next cluster looks for ports: 60 places, from one that differs by process, so that tests of one process
+/// don't race for the same ports and those of several seldom do. A cluster rarely gives out more than 25 names, each ten
+/// ports wide.
+fn next_place() -> u16 {
+    static NEXT: OnceLock<AtomicU16> = OnceLock::new();
+    let first = || AtomicU16::new((std::process::id().wrapping_mul(7_919) % 60) as u16);
+    NEXT.get_or_init(first).fetch_add(1, Ordering::Relaxed) % 60
+}
 
 /// A cluster under `quorate up`. Everything is killed and deleted when it is dropped.
 pub struct Up {
@@ -36,10 +44,9 @@ impl Up {
 
     /// Writes a manifest and starts nothing.
     pub fn prepare(binary: &Binary, size: u8) -> Self {
-        let slot = NEXT_PORT.fetch_add(1, Ordering::Relaxed) % 60;
         let up = Self {
             binary: binary.clone(),
-            port: 10_000 + slot * 300,
+            port: 10_000 + next_place() * 300,
             folder: tempfile::tempdir().unwrap(),
             child: None,
         };
