@@ -10,6 +10,7 @@
 )]
 
 pub mod etcd;
+pub mod leader;
 pub mod load;
 pub mod rows;
 pub mod up;
