@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{
     common::load::Outcome,
-    report::{median, ms, quantile},
+    report::{ms, quantile, several},
 };
 
 /// Puts a second.
@@ -45,7 +45,7 @@ impl Tally {
         let at = |part| beside(quantile(&self.gaps, part), quantile(&baseline.gaps, part));
         vec![
             name.to_owned(),
-            median(&self.took),
+            several(&self.took),
             at(0.5),
             at(0.99),
             beside(self.longest(), baseline.longest()),

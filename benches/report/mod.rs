@@ -61,11 +61,12 @@ pub fn quantile<T: Copy + Ord + Default>(values: &[T], part: f64) -> T {
     sorted.get(at.saturating_sub(1)).copied().unwrap_or_default()
 }
 
-/// The middle one of several times; with its range when there is more than one.
-pub fn median(times: &[Duration]) -> String {
-    let middle = s(quantile(times, 0.5));
+/// Several times: all of them while they are few, else the middle one and the range.
+pub fn several(times: &[Duration]) -> String {
     match (times.iter().min(), times.iter().max()) {
-        (Some(least), Some(most)) if times.len() > 1 => format!("{middle} ({} – {})", s(*least), s(*most)),
-        _ => middle,
+        (Some(least), Some(most)) if times.len() > 3 => {
+            format!("{} ({} – {})", s(quantile(times, 0.5)), s(*least), s(*most))
+        }
+        _ => times.iter().map(|time| s(*time)).collect::<Vec<_>>().join(", "),
     }
 }
