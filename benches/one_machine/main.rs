@@ -2,7 +2,7 @@
 //! faults under load, memory and CPU. `make bench` runs it; nothing fails for being slow, and nothing is left out.
 //!
 //! ```text
-//! cargo bench --bench one_machine                        # everything: about seven minutes a version
+//! cargo bench --bench one_machine                        # everything: about six minutes a version
 //! cargo bench --bench one_machine -- planned footprint   # some sections
 //! QUORATE_BENCH_RUNS=5                                   # runs of each change and fault; 1 if absent
 //! QUORATE_BENCH_REPORT=report.md                         # a file that gets the output too
