@@ -10,11 +10,8 @@ use std::{
     time::Duration,
 };
 
-use common::{etcd::binary, load::Load, up::Up};
-use quorate::{
-    etcd::{Endpoint, MemberClient, http::Http},
-    plan::{MemberId, version::Minor},
-};
+use common::{etcd::binary, leader::lead_by_youngest, load::Load, up::Up};
+use quorate::plan::version::Minor;
 
 /// One cluster at a time: two under load on two cores measure each other.
 static ALONE: Mutex<()> = Mutex::new(());
@@ -75,30 +72,4 @@ fn up_and_down(minor: Minor) {
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     assert_eq!(left, up.names().into_iter().collect(), "the data of removed members is gone");
-}
-
-fn lead_by_youngest(up: &Up) {
-    let youngest = up
-        .names()
-        .into_iter()
-        .max_by_key(|name| {
-            let text = std::fs::read_to_string(up.member_dir(name).join("member.yaml")).unwrap();
-            text.lines().find(|line| line.starts_with("created: ")).unwrap().to_owned()
-        })
-        .unwrap();
-    let leader = up.leader();
-    if leader == youngest {
-        return;
-    }
-    let id = up.member(&youngest).unwrap().id.unwrap();
-    let leader = up.member(&leader).unwrap();
-    let endpoint = Endpoint { client_url: leader.client_url, peer_url: leader.peer_url, metrics_url: None };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        let client = MemberClient::new(endpoint, Http::new(), None);
-        client.move_leader(MemberId(u64::from_str_radix(&id, 16).unwrap())).await.unwrap();
-    });
-    up.wait("the youngest to lead", Duration::from_secs(10), |status| {
-        status.leader.as_ref() == Some(&youngest)
-    });
 }

@@ -34,7 +34,8 @@ pub fn binary(minor: Minor) -> Binary {
     })
 }
 
-fn binaries() -> &'static [Binary] {
+/// Every etcd program there is to test with.
+pub fn binaries() -> &'static [Binary] {
     static FOUND: OnceLock<Vec<Binary>> = OnceLock::new();
     FOUND.get_or_init(|| {
         let named = std::env::var_os("QUORATE_TEST_ETCD").filter(|value| !value.is_empty());

@@ -20,11 +20,16 @@ const TRY: Duration = Duration::from_secs(1);
 /// How often the endpoints are read from the status.
 const FOLLOW: Duration = Duration::from_millis(50);
 
+/// How many loads this program has begun. Each has keys of its own: a key that an earlier load of the same cluster wrote
+/// would hide that this one lost it.
+static LOADS: AtomicUsize = AtomicUsize::new(0);
+
 /// A running load.
 pub struct Load {
     stop: Arc<AtomicBool>,
     thread: JoinHandle<Outcome>,
     dir: PathBuf,
+    prefix: String,
 }
 
 /// What came of it.
@@ -74,18 +79,19 @@ impl Load {
     /// Begins to put `rate` keys a second.
     pub fn start(dir: &Path, rate: u32) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
+        let prefix = format!("load/{}/", LOADS.fetch_add(1, Ordering::Relaxed));
         let thread = {
-            let (stop, dir) = (Arc::clone(&stop), dir.to_owned());
-            std::thread::spawn(move || run(&dir, rate, &stop))
+            let (stop, dir, prefix) = (Arc::clone(&stop), dir.to_owned(), prefix.clone());
+            std::thread::spawn(move || run(&dir, &prefix, rate, &stop))
         };
-        Self { stop, thread, dir: dir.to_owned() }
+        Self { stop, thread, dir: dir.to_owned(), prefix }
     }
 
     /// Ends it, and reads every acknowledged key back.
     pub fn finish(self) -> Outcome {
         self.stop.store(true, Ordering::Relaxed);
         let mut outcome = self.thread.join().unwrap();
-        outcome.lost = lost(&self.dir, &outcome.acked);
+        outcome.lost = lost(&self.dir, &self.prefix, &outcome.acked);
         outcome
     }
 }
@@ -105,14 +111,16 @@ pub async fn connect(url: &str) -> Option<Client> {
 }
 
 struct Shared {
+    prefix: String,
     clients: Mutex<HashMap<String, Client>>,
     endpoints: Mutex<Vec<String>>,
     outcome: Mutex<Outcome>,
     turn: AtomicUsize,
 }
 
-fn run(dir: &Path, rate: u32, stop: &AtomicBool) -> Outcome {
+fn run(dir: &Path, prefix: &str, rate: u32, stop: &AtomicBool) -> Outcome {
     let shared = Arc::new(Shared {
+        prefix: prefix.to_owned(),
         clients: Mutex::default(),
         endpoints: Mutex::new(endpoints(dir)),
         outcome: Mutex::default(),
@@ -175,15 +183,15 @@ async fn put_at(shared: &Shared, url: &str, number: usize) -> bool {
             client
         }
     };
-    client.put(key(number), number.to_string(), None).await.is_ok()
+    client.put(key(&shared.prefix, number), number.to_string(), None).await.is_ok()
 }
 
-fn key(number: usize) -> String {
-    format!("load/{number:08}")
+fn key(prefix: &str, number: usize) -> String {
+    format!("{prefix}{number:08}")
 }
 
 /// How many of the acknowledged keys a linearizable read does not find.
-fn lost(dir: &Path, acked: &BTreeMap<usize, Instant>) -> usize {
+fn lost(dir: &Path, prefix: &str, acked: &BTreeMap<usize, Instant>) -> usize {
     runtime().block_on(async {
         let mut client = None;
         for url in endpoints(dir) {
@@ -191,9 +199,9 @@ fn lost(dir: &Path, acked: &BTreeMap<usize, Instant>) -> usize {
         }
         let mut client = client.expect("a member that serves").kv_client();
         let options = GetOptions::new().with_prefix().with_keys_only();
-        let found = client.get("load/", Some(options)).await.expect("a linearizable read");
+        let found = client.get(prefix, Some(options)).await.expect("a linearizable read");
         let found: std::collections::HashSet<_> =
             found.kvs().iter().map(|kv| String::from_utf8_lossy(kv.key()).into_owned()).collect();
-        acked.keys().filter(|number| !found.contains(&key(**number))).count()
+        acked.keys().filter(|number| !found.contains(&key(prefix, **number))).count()
     })
 }

@@ -11,6 +11,7 @@
 
 pub mod etcd;
 pub mod inside;
+pub mod leader;
 pub mod load;
 pub mod rows;
 pub mod up;

@@ -1,0 +1,116 @@
+//! Each change that a person can ask for, under load, beside the same load without any change.
+
+use std::{
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use super::{
+    budget::Budget,
+    common::{
+        SECONDS,
+        etcd::Binary,
+        leader::{lead_by_oldest, lead_by_youngest},
+        load::Load,
+        up::Up,
+    },
+    machine,
+    report::Report,
+    runs,
+    tally::{HEAD, RATE, Tally},
+};
+
+/// How long the load runs without any change.
+const BASELINE: Duration = Duration::from_secs(15);
+/// How long the load runs before a change and after it: what comes late belongs to the change too.
+const AROUND: Duration = Duration::from_secs(2);
+/// Rest between two changes, longer than Quorate's own between two disruptions, so that none waits for the last one.
+const REST: Duration = Duration::from_secs(4);
+
+struct Change {
+    name: &'static str,
+    prepare: fn(&Up),
+    make: fn(&Up),
+}
+
+/// In this order on one cluster, each finding the three, five or seven members that it begins with.
+const CHANGES: [Change; 10] = [
+    Change { name: "3 → 5", prepare: |_| {}, make: |up| scale(up, 5) },
+    Change { name: "5 → 3, followers go", prepare: lead_by_oldest, make: |up| scale(up, 3) },
+    Change { name: "3 → 5", prepare: |_| {}, make: |up| scale(up, 5) },
+    Change { name: "5 → 3, the leader goes first", prepare: lead_by_youngest, make: |up| scale(up, 3) },
+    Change { name: "3 → 7", prepare: |_| {}, make: |up| scale(up, 7) },
+    Change { name: "7 → 3, the leader goes first", prepare: lead_by_youngest, make: |up| scale(up, 3) },
+    Change { name: "replace a follower", prepare: |_| {}, make: |up| replace(up, &up.follower()) },
+    Change { name: "replace the leader", prepare: |_| {}, make: |up| replace(up, &up.leader()) },
+    Change { name: "restart a follower", prepare: |_| {}, make: |up| restart(up, &up.follower()) },
+    Change { name: "restart the leader", prepare: |_| {}, make: |up| restart(up, &up.leader()) },
+];
+
+pub fn measure(report: &mut Report, versions: &[Binary], budget: &mut Budget) {
+    report.say("### Planned changes under load");
+    report.say(&format!(
+        "{} run(s) of each, {RATE} puts a second sent at a steady rate whatever becomes of them, 1 s a try, one retry at \
+         the next endpoint, endpoints from the status. A gap is the time between two acknowledged puts; in brackets, its \
+         ratio to the same load without any change. Before: {}.",
+        runs(),
+        machine::busy()
+    ));
+    for binary in versions {
+        let mut baseline = Tally::default();
+        let mut rows: Vec<(&str, Tally)> = Vec::new();
+        for _ in 0..runs() {
+            one_run(binary, &mut baseline, &mut rows);
+        }
+        let mut lines = vec![baseline.row("no change", &baseline)];
+        lines.extend(rows.iter().map(|(name, tally)| tally.row(name, &baseline)));
+        let title = format!("etcd {}", binary.version);
+        let head: Vec<_> = std::iter::once(title.as_str()).chain(HEAD).collect();
+        report.table(&head, &lines);
+        budget.planned.extend(rows.into_iter().map(|(_, tally)| tally));
+        budget.baseline.push(baseline);
+    }
+}
+
+fn one_run(binary: &Binary, baseline: &mut Tally, rows: &mut Vec<(&'static str, Tally)>) {
+    let up = Up::start(binary, 3);
+    up.wait_ready(3);
+    sleep(REST);
+    let load = Load::start(&up.dir(), RATE);
+    sleep(BASELINE);
+    baseline.add(BASELINE, &load.finish());
+    for change in &CHANGES {
+        (change.prepare)(&up);
+        sleep(REST);
+        let load = Load::start(&up.dir(), RATE);
+        sleep(AROUND);
+        let began = Instant::now();
+        (change.make)(&up);
+        let took = began.elapsed();
+        sleep(AROUND);
+        let outcome = load.finish();
+        let at = rows.iter().position(|(name, _)| *name == change.name).unwrap_or_else(|| {
+            rows.push((change.name, Tally::default()));
+            rows.len() - 1
+        });
+        rows[at].1.add(took, &outcome);
+    }
+}
+
+fn scale(up: &Up, size: i64) {
+    up.succeed(&["scale", &size.to_string()]);
+    up.wait_ready(size);
+}
+
+fn replace(up: &Up, name: &str) {
+    up.succeed(&["replace", name]);
+    up.wait("the replacement", SECONDS(90), |status| {
+        status.is("Ready") && status.ready_members == 3 && status.members.iter().all(|one| one.name != name)
+    });
+}
+
+fn restart(up: &Up, name: &str) {
+    let before = up.member_pid(name);
+    up.succeed(&["restart", name]);
+    up.wait("the restart", SECONDS(90), |status| status.is("Ready") && up.member_pid(name) != before);
+}
