@@ -13,7 +13,10 @@ mod cases;
 #[path = "common/kubectl.rs"]
 mod kubectl;
 
-use std::{sync::Mutex, time::Duration};
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use cases::{Case, Verdict};
 use kubectl::Namespace;
@@ -23,8 +26,12 @@ const DEMO: &str = include_str!("../examples/demo.yaml");
 
 /// Installs the definition, and makes a namespace to use it in.
 fn installed(prefix: &str) -> Namespace {
+    // The tests run side by side, and on a fresh server each would try to create the definition.
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let namespace = Namespace::create(prefix);
+    let alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     namespace.must(&["apply", "--filename", DEFINITION], "");
+    drop(alone);
     namespace
         .must(&["wait", "--for=condition=Established", "--timeout=30s", "crd/etcdclusters.quorate.dev"], "");
     // The definition is established some time before discovery lists it.

@@ -19,7 +19,7 @@ use common::{
 };
 use quorate::{
     etcd::{Class, Endpoint, MemberClient, http::Http},
-    plan::{Decision, Incarnation, Membership, Policy, Step, World, version::Minor},
+    plan::{Incarnation, Membership, Policy, Step, World, version::Minor},
 };
 use rustix::process::Signal;
 
@@ -89,7 +89,7 @@ fn the_same_add_asked_twice_is_known_as_ones_own() {
 }
 
 #[test]
-fn a_removal_that_commits_late_ends_in_a_replacement() {
+fn a_removal_that_may_commit_late_leaves_the_cluster_whole_either_way() {
     let up = Up::prepare(&binary(Minor::V3_6), 3);
     runtime().block_on(async {
         let world = form(&up).await;
@@ -106,11 +106,14 @@ fn a_removal_that_commits_late_ends_in_a_replacement() {
         let gone = others[0];
         let failure = client(leader).remove(gone.report.as_ref().unwrap().id).await.unwrap_err();
         assert_eq!(failure.class, Class::Ambiguous, "{failure}");
-        // It commits when the killed members are started again; the one that it names is replaced.
-        let replaced = |world: &World, decision: &Decision| {
-            settled(3)(world, decision) && !world.incarnations.iter().any(|one| one.name == gone.name)
-        };
-        let world = drive(&up, brisk(), LIMIT, |_, _, _| Then::GoOn, replaced).await;
+        // When the killed members are started again it commits, if the old leader is elected, or is forgotten, if one
+        // of the two is. Either way the cluster ends whole.
+        let world = drive(&up, brisk(), LIMIT, |_, _, _| Then::GoOn, settled(3)).await;
+        let stayed = world.incarnations.iter().any(|one| one.name == gone.name);
+        println!(
+            "the removal {}",
+            if stayed { "was forgotten" } else { "committed late, and its member was replaced" }
+        );
         let names: Vec<_> = world.incarnations.iter().map(|one| one.name.0.clone()).collect();
         assert_eq!(folders(&up.dir()), names);
         assert_eq!(up.processes().len(), 3);
