@@ -175,20 +175,10 @@ fn a_member_that_ends_again_and_again_is_reported_and_not_replaced() {
     up.wait_ready(3);
     let victim = up.follower();
     let names = up.names();
-    // A file where etcd wants a folder: it ends at each start, and its data is there.
-    let snap = up.member_dir(&victim).join("data/member/wal.tmp");
     up.signal_member(&victim, Signal::STOP);
-    std::fs::write(&snap, "").unwrap();
-    let db = up.member_dir(&victim).join("data/member/snap/db");
-    let mode = |mode| {
-        use std::os::unix::fs::PermissionsExt;
-        std::fs::set_permissions(&db, std::fs::Permissions::from_mode(mode)).unwrap();
-    };
-    mode(0o600);
-    let wal = up.member_dir(&victim).join("data/member/wal");
-    let hidden = up.member_dir(&victim).join("data/member/wal.away");
-    // The write-ahead log is there but its newest file is unreadable as such: a folder bears its name.
-    std::fs::create_dir(wal.join("ffffffffffffffff-ffffffffffffffff.wal")).unwrap();
+    // The newest file of its write-ahead log is a folder: it ends at each start, and its data is there.
+    let obstacle = up.member_dir(&victim).join("data/member/wal/ffffffffffffffff-ffffffffffffffff.wal");
+    std::fs::create_dir(&obstacle).unwrap();
     up.signal_member(&victim, Signal::KILL);
     up.wait("the crash loop to be told", Duration::from_secs(60), |status| {
         status
@@ -196,8 +186,7 @@ fn a_member_that_ends_again_and_again_is_reported_and_not_replaced() {
             .is_some_and(|one| one.status == "True" && one.message.contains("times in a row"))
     });
     assert_eq!(up.names(), names, "it was not replaced");
-    std::fs::remove_dir(wal.join("ffffffffffffffff-ffffffffffffffff.wal")).unwrap();
-    assert!(!hidden.exists());
+    std::fs::remove_dir(&obstacle).unwrap();
     up.wait_ready(3);
     assert_eq!(up.names(), names, "it came back on its own data");
 }
