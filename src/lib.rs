@@ -6,6 +6,7 @@
 //! * [`etcd`] — one client a member, with deadlines and errors by class.
 //! * [`member`] — the exact flags of an etcd process.
 //! * [`process`] — the platform for one machine: child processes and their folders.
+//! * [`kubernetes`] — the platform for Kubernetes: controllers, watches and the objects of a cluster.
 //! * [`cli`] — the commands and what they show.
 //! * [`telemetry`] — log lines, metrics, health.
 //! * [`yaml`] — reading and writing YAML, in one place.
@@ -18,6 +19,7 @@ pub mod api;
 pub mod cli;
 pub mod engine;
 pub mod etcd;
+pub mod kubernetes;
 pub mod member;
 pub mod plan;
 pub mod process;

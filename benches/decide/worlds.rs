@@ -62,6 +62,8 @@ fn place(serial: u64) -> Incarnation {
         admission: None,
         process: Process::NotStarted,
         data: Data { started: false, present: false },
+        supervised: false,
+        behind: None,
         draining: None,
         restart_requested: None,
         replace_requested: false,
@@ -115,6 +117,7 @@ fn nothing(size: u64) -> World {
         incarnations: Vec::new(),
         membership: Membership::Unknown { why: "the cluster has not formed yet".into(), hearsay: Vec::new() },
         divergence: None,
+        domain: None,
         policy: Policy::default(),
     }
 }

@@ -3,6 +3,7 @@
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::member::Open;
 use super::{options::EtcdSpec, rules, scalars, storage::Storage};
 use crate::plan::version::DEFAULT_VERSION;
 
@@ -88,6 +89,27 @@ pub struct EtcdClusterSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub storage: Option<Storage>,
 
+    /// The image of etcd; quay.io/coreos/etcd:v<version> when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+
+    /// When the image is pulled: Always, IfNotPresent or Never, as in a Pod.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_pull_policy: Option<String>,
+
+    /// What the members' Pods have beside the operator's own: metadata and spec of a Pod, merged strategically.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Open>")]
+    pub pod_template: Option<serde_json::Value>,
+
+    /// What the Services have beside the operator's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub services: Option<Services>,
+
+    /// Whether the volumes are deleted with the cluster: Retain (when absent) or Delete.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deletion_policy: Option<String>,
+
     /// Options of etcd. An absent option leaves etcd's own default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub etcd: Option<EtcdSpec>,
@@ -113,12 +135,37 @@ pub struct Bootstrap {
     #[schemars(length(max = rules::TOKEN_LENGTH))]
     #[x_kube(validation = rules::token_shape())]
     pub token: Option<String>,
+    /// Whether the volumes that a deleted cluster of this name left are taken up: the cluster comes back with their data.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub adopt: bool,
+}
+
+/// What the Services have beside the operator's own.
+#[derive(KubeSchema, Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Services {
+    /// The Service for clients: metadata (labels, annotations) and spec, merged strategically.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Open>")]
+    pub client: Option<serde_json::Value>,
 }
 
 impl EtcdClusterSpec {
     /// A spec with a size and otherwise defaults.
     pub fn new(size: i64) -> Self {
-        Self { size, version: default_version(), storage: None, etcd: None, bootstrap: None, paused: false }
+        Self {
+            size,
+            version: default_version(),
+            storage: None,
+            image: None,
+            image_pull_policy: None,
+            pod_template: None,
+            services: None,
+            deletion_policy: None,
+            etcd: None,
+            bootstrap: None,
+            paused: false,
+        }
     }
 
     /// The token, if the spec has one.

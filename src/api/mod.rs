@@ -8,6 +8,7 @@
 pub mod cluster;
 pub mod crds;
 pub mod manifest;
+pub mod member;
 mod options;
 mod quantity;
 mod rules;
@@ -15,7 +16,8 @@ mod scalars;
 mod storage;
 pub mod validate;
 
-pub use cluster::{Bootstrap, EtcdCluster, EtcdClusterSpec};
+pub use cluster::{Bootstrap, EtcdCluster, EtcdClusterSpec, Services};
+pub use member::{EtcdMember, EtcdMemberSpec, EtcdMemberStatus};
 pub use options::EtcdSpec;
 pub use quantity::Quantity;
 pub use storage::{ClaimRequests, ClaimResources, ClaimSpec, ClaimTemplate, EmptyDir, Storage};

@@ -59,9 +59,12 @@ pub(super) async fn carry_out<P: Platform>(
     step: &Step,
 ) -> Result<(), StepError> {
     let refused = |error: P::Error| StepError::Platform(Box::new(error));
+    if matches!(step, Step::Remove { .. } | Step::Discard { .. }) {
+        platform.confirm(step).await.map_err(refused)?;
+    }
     match step {
-        Step::Reserve { name, serial, version } => {
-            platform.reserve(name, *serial, *version).await.map_err(refused)
+        Step::Reserve { name, serial, version, admission } => {
+            platform.reserve(name, *serial, *version, admission.as_ref()).await.map_err(refused)
         }
         Step::Admit { name, admission } => platform.admit(name, admission).await.map_err(refused),
         Step::Start { name, check } => platform.start(name, *check).await.map_err(refused),

@@ -70,6 +70,7 @@ pub async fn look(
         incarnations,
         membership,
         divergence,
+        domain: observed.domain,
         policy,
     }
 }

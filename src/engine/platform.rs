@@ -5,7 +5,8 @@ use std::{collections::BTreeMap, error::Error, future::Future};
 use crate::{
     etcd::Endpoint,
     plan::{
-        Admission, ClusterId, Desired, EtcdVersion, Incarnation, MemberName, Record, status::ClusterStatus,
+        Admission, ClusterId, Desired, EtcdVersion, Incarnation, MemberName, PeerDomain, Record, Step,
+        status::ClusterStatus,
     },
 };
 
@@ -24,6 +25,8 @@ pub struct Observed {
     pub record: Record,
     /// The members that exist.
     pub incarnations: Vec<Incarnation>,
+    /// By which members get addresses that are known before their places are; `None` where each place gets its own.
+    pub domain: Option<PeerDomain>,
     /// Where each of them is reached.
     pub endpoints: BTreeMap<MemberName, Endpoint>,
 }
@@ -41,6 +44,7 @@ pub trait Platform {
         name: &MemberName,
         serial: u64,
         version: EtcdVersion,
+        admission: Option<&Admission>,
     ) -> impl Future<Output = Result<(), Self::Error>>;
     /// Records how a member enters the cluster.
     fn admit(
@@ -59,6 +63,11 @@ pub trait Platform {
     fn discard(&self, name: &MemberName) -> impl Future<Output = Result<(), Self::Error>>;
     /// Records that the cluster formed.
     fn record_formed(&self, cluster_id: ClusterId) -> impl Future<Output = Result<(), Self::Error>>;
+    /// Makes sure, by a read that is newer than any write before it, that what is about to be removed or deleted is what
+    /// the look showed.
+    fn confirm(&self, step: &Step) -> impl Future<Output = Result<(), Self::Error>>;
+    /// Lets clients reach exactly these members.
+    fn serve(&self, members: &[MemberName]) -> impl Future<Output = Result<(), Self::Error>>;
     /// Shows the status to people.
     fn publish(&self, status: &ClusterStatus) -> impl Future<Output = Result<(), Self::Error>>;
     /// Ready as soon as something changed since the last look. It may be ready for no reason.

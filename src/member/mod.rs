@@ -1,6 +1,7 @@
-//! An etcd process: what it is started with. Pure; starting it is the platform's part.
+//! An etcd process: what it is started with (pure), and the guard that starts it in a Pod.
 
 mod flags;
+pub mod guard;
 mod spelling;
 
 pub use flags::{Addresses, Launch, render};

@@ -85,6 +85,7 @@ fn reserve(world: &World, serial: u64) -> Step {
         name: MemberName::nth(&world.cluster, &world.uid, serial),
         serial,
         version: world.desired.version,
+        admission: None,
     }
 }
 

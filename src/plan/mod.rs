@@ -37,8 +37,8 @@ pub use step::{Decision, Operation, OperationKind, Step};
 pub use version::EtcdVersion;
 use view::View;
 pub use world::{
-    Admission, ClusterState, Data, Desired, Incarnation, Listed, Membership, Peer, Process, Record, Report,
-    World, elapsed,
+    Admission, ClusterState, Data, Desired, Incarnation, Listed, Membership, Peer, PeerDomain, Process,
+    Record, Report, World, elapsed,
 };
 
 /// How soon to look again at something that is about to change by itself.

@@ -57,7 +57,7 @@ pub(super) fn grow(view: &View<'_>) -> Option<Decision> {
         None => {
             let serial = world.record.serial + 1;
             let name = MemberName::nth(&world.cluster, &world.uid, serial);
-            Step::Reserve { name, serial, version: running_version(world) }
+            Step::Reserve { name, serial, version: running_version(world), admission: None }
         }
     };
     let since = place.map(|one| one.created);

@@ -21,6 +21,8 @@ pub enum Step {
         serial: u64,
         /// The version of etcd it is made for.
         version: EtcdVersion,
+        /// What it is told at once, where the addresses of members are known before their places are.
+        admission: Option<Admission>,
     },
     /// Tell a reserved member how it enters the cluster; it may start then.
     Admit {

@@ -34,8 +34,21 @@ pub struct World {
     pub membership: Membership,
     /// The last comparison of the members' data, if there was one.
     pub divergence: Option<Divergence>,
+    /// By which members get addresses that are known before their places are; `None` where each place gets its own.
+    pub domain: Option<PeerDomain>,
     /// How long to wait for what.
     pub policy: Policy,
+}
+
+/// The domain in which every member has its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PeerDomain(pub String);
+
+impl PeerDomain {
+    /// The peer URL of a member.
+    pub fn peer_url(&self, name: &MemberName) -> String {
+        format!("http://{name}.{}:2380", self.0)
+    }
 }
 
 /// The spec, checked and in the words of this module.
@@ -87,6 +100,11 @@ pub struct Incarnation {
     pub process: Process,
     /// What its data folder holds.
     pub data: Data,
+    /// Whether the platform starts it again by itself whenever it ends. A start is then only asked for at first, and to
+    /// make it anew from a spec that changed.
+    pub supervised: bool,
+    /// What its platform would make otherwise now, in words; version and options are compared apart from it.
+    pub behind: Option<String>,
     /// Since when clients are told to leave it.
     pub draining: Option<Timestamp>,
     /// When a person asked for a restart, last.

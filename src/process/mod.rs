@@ -37,7 +37,7 @@ use self::{
 };
 use crate::{
     engine::{Observed, Platform},
-    plan::{Admission, ClusterId, EtcdVersion, MemberName, status::ClusterStatus},
+    plan::{Admission, ClusterId, EtcdVersion, MemberName, Step, status::ClusterStatus},
 };
 
 /// How often the folder is looked at for edits: often enough to act within a second.
@@ -152,6 +152,7 @@ impl ProcessPlatform {
             desired: accepted.desired,
             record: record.record,
             incarnations,
+            domain: None,
             endpoints,
         };
         Ok((observed, accepted.renewed))
@@ -192,6 +193,7 @@ impl Platform for ProcessPlatform {
         name: &MemberName,
         serial: u64,
         version: EtcdVersion,
+        _told_at_once: Option<&Admission>,
     ) -> Result<(), ProcessError> {
         let mut record = self.record_file()?;
         // The serial first: a crash after it costs a name, a crash before the folder would otherwise give it out twice.
@@ -243,6 +245,16 @@ impl Platform for ProcessPlatform {
         let mut record = self.record_file()?;
         record.record.cluster_id = Some(cluster_id);
         Ok(files::write_yaml(&self.folder.record(), &record)?)
+    }
+
+    /// The folder is read anew at every look, so there is nothing to confirm.
+    async fn confirm(&self, _: &Step) -> Result<(), ProcessError> {
+        Ok(())
+    }
+
+    /// Clients reach every member by its own address here; the status tells them which to use.
+    async fn serve(&self, _: &[MemberName]) -> Result<(), ProcessError> {
+        Ok(())
     }
 
     async fn publish(&self, status: &ClusterStatus) -> Result<(), ProcessError> {

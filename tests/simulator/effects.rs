@@ -20,7 +20,7 @@ impl Model {
         }
         let now = self.now;
         match step {
-            Step::Reserve { name, serial, version } => {
+            Step::Reserve { name, serial, version, .. } => {
                 self.record.serial = *serial;
                 if self.faulty && self.rng.per_mille(20) {
                     self.cover.hit("serial given out, place not made");

@@ -168,6 +168,8 @@ impl Model {
                 }
             },
             data: Data { started: place.started, present: place.folder },
+            supervised: false,
+            behind: None,
             draining: place.draining.map(at),
             restart_requested: place.restart_requested.map(at),
             replace_requested: place.replace_requested,

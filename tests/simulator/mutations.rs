@@ -142,7 +142,7 @@ impl Mutation {
                 for step in steps.iter_mut().filter(|step| matches!(step, Step::Remove { .. })) {
                     let serial = world.record.serial + 1;
                     let name = quorate::plan::MemberName::nth(&world.cluster, &world.uid, serial);
-                    *step = Step::Reserve { name, serial, version: world.desired.version };
+                    *step = Step::Reserve { name, serial, version: world.desired.version, admission: None };
                 }
             }
             Mutation::TwoAtOnce => {

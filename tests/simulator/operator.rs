@@ -122,6 +122,7 @@ impl Model {
             incarnations,
             membership,
             divergence: self.divergence.clone(),
+            domain: None,
             policy: self.policy,
         };
         Ok((world, from))

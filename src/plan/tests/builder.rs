@@ -62,6 +62,8 @@ pub fn place(serial: u64) -> Incarnation {
         admission: None,
         process: Process::NotStarted,
         data: Data { started: false, present: false },
+        supervised: false,
+        behind: None,
         draining: None,
         restart_requested: None,
         replace_requested: false,
@@ -106,6 +108,7 @@ pub fn none(size: i64) -> World {
         incarnations: Vec::new(),
         membership: Membership::Unknown { why: "nobody answers".into(), hearsay: Vec::new() },
         divergence: None,
+        domain: None,
         policy: Policy::default(),
     }
 }

@@ -46,6 +46,8 @@ fn an_incarnation(serial: u64) -> impl Strategy<Value = Incarnation> {
                     id: id.then_some(MemberId(serial)),
                     ..admission(if new { ClusterState::New } else { ClusterState::Existing }, 1..=3)
                 }),
+                supervised: false,
+                behind: None,
                 draining: draining.map(ago),
                 restart_requested: restart.map(ago),
                 replace_requested,

@@ -1,0 +1,3 @@
+//! The platform for Kubernetes: controllers, watches and the objects of a cluster.
+
+pub mod labels;
