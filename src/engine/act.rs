@@ -66,6 +66,7 @@ pub(super) async fn carry_out<P: Platform>(
         Step::Reserve { name, serial, version, admission } => {
             platform.reserve(name, *serial, *version, admission.as_ref()).await.map_err(refused)
         }
+        Step::TakeUp { name, alone } => platform.take_up(name, *alone).await.map_err(refused),
         Step::Admit { name, admission } => platform.admit(name, admission).await.map_err(refused),
         Step::Start { name, check } => platform.start(name, *check).await.map_err(refused),
         Step::Stop { name } => platform.stop(name).await.map_err(refused),

@@ -27,8 +27,6 @@ use crate::{
 
 /// How soon a wait is looked at again at first; each further look takes half as long again, up to what the plan says.
 const FIRST_LOOK: Duration = Duration::from_millis(150);
-/// How long to rest when everything is as wanted and nothing changes.
-const REST: Duration = Duration::from_secs(2);
 
 /// Looks after one cluster.
 pub struct Engine<P> {
@@ -123,9 +121,12 @@ impl<P: Platform> Engine<P> {
                 };
                 error.pause()
             }
-            None => self.patience.rest(&decision),
+            None => self.patience.rest(&decision, self.policy.rest),
         };
         let status = plan::status::describe(&world, &decision, generation, self.published.as_ref(), now);
+        if let Some(members) = plan::status::in_service(&world) {
+            self.platform.serve(&members).await?;
+        }
         self.metrics.pass(started.elapsed(), &status);
         self.publish(status.clone()).await?;
         Ok(Pass { status, decision, rest })
@@ -200,7 +201,7 @@ struct Patience {
 }
 
 impl Patience {
-    fn rest(&mut self, decision: &Decision) -> Duration {
+    fn rest(&mut self, decision: &Decision, settled: Duration) -> Duration {
         match decision {
             Decision::Act { .. } => {
                 self.waited = 0;
@@ -213,7 +214,7 @@ impl Patience {
             }
             Decision::Settled => {
                 self.waited = 0;
-                REST
+                settled
             }
         }
     }
@@ -223,13 +224,15 @@ impl Patience {
 mod tests {
     use super::*;
 
+    const REST: Duration = Duration::from_secs(2);
+
     #[test]
     fn a_wait_is_looked_at_soon_and_then_less_often() {
         let mut patience = Patience::default();
         let wait = Decision::Wait { operation: None, reason: String::new(), again: Duration::from_secs(1) };
-        let rests: Vec<_> = (0..8).map(|_| patience.rest(&wait).as_millis()).collect();
+        let rests: Vec<_> = (0..8).map(|_| patience.rest(&wait, REST).as_millis()).collect();
         assert_eq!(rests, [150, 225, 337, 506, 759, 1000, 1000, 1000]);
-        assert_eq!(patience.rest(&Decision::Settled), REST);
-        assert_eq!(patience.rest(&wait).as_millis(), 150);
+        assert_eq!(patience.rest(&Decision::Settled, REST), REST);
+        assert_eq!(patience.rest(&wait, REST).as_millis(), 150);
     }
 }

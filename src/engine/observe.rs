@@ -70,6 +70,7 @@ pub async fn look(
         incarnations,
         membership,
         divergence,
+        left: observed.left,
         domain: observed.domain,
         policy,
     }

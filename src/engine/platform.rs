@@ -25,6 +25,8 @@ pub struct Observed {
     pub record: Record,
     /// The members that exist.
     pub incarnations: Vec<Incarnation>,
+    /// The members of a former cluster of this name whose volumes are still there.
+    pub left: Vec<MemberName>,
     /// By which members get addresses that are known before their places are; `None` where each place gets its own.
     pub domain: Option<PeerDomain>,
     /// Where each of them is reached.
@@ -46,6 +48,8 @@ pub trait Platform {
         version: EtcdVersion,
         admission: Option<&Admission>,
     ) -> impl Future<Output = Result<(), Self::Error>>;
+    /// Makes a member of a volume that a former cluster of this name left; `alone` when no other volume is left.
+    fn take_up(&self, name: &MemberName, alone: bool) -> impl Future<Output = Result<(), Self::Error>>;
     /// Records how a member enters the cluster.
     fn admit(
         &self,

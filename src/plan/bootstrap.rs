@@ -7,10 +7,11 @@
 use jiff::Timestamp;
 
 use super::{
+    comeback,
     name::{ClusterId, MemberName},
     start,
     step::{Decision, Operation, OperationKind, Step},
-    world::{Admission, ClusterState, Incarnation, Peer, Process, World, elapsed},
+    world::{Admission, ClusterState, Incarnation, Peer, PeerDomain, Process, World, elapsed},
 };
 
 /// The next act of a bootstrap. Only for a world whose cluster is not recorded as formed.
@@ -21,6 +22,9 @@ pub(super) fn decide(world: &World, now: Timestamp) -> Decision {
             "{} exists and no name was given out, so the record was lost and nothing is touched; restore it from a copy",
             one.name
         ));
+    }
+    if let Some(decision) = comeback::decide(world) {
+        return decision;
     }
     let Some(admission) = world.incarnations.iter().find_map(|one| one.admission.as_ref()) else {
         return prepare(world);
@@ -57,6 +61,9 @@ fn prepare(world: &World) -> Decision {
     if reserved.iter().any(|one| one.version != world.desired.version) {
         return throw_away(world, format!("the version is now {}", world.desired.version));
     }
+    if let Some(domain) = world.domain.as_ref().filter(|_| reserved.is_empty()) {
+        return act(found(world, domain), format!("{wanted} members form the cluster together"));
+    }
     if reserved.len() < wanted {
         let steps =
             (1..).map(|n| reserve(world, world.record.serial + n)).take(wanted - reserved.len()).collect();
@@ -70,7 +77,7 @@ fn prepare(world: &World) -> Decision {
     let admission = Admission {
         state: ClusterState::New,
         initial_cluster: reserved.iter().map(peer).collect(),
-        token: token(world),
+        token: token(world, world.incarnations.first().map(|one| &one.name)),
         id: None,
     };
     let steps = reserved
@@ -80,13 +87,32 @@ fn prepare(world: &World) -> Decision {
     act(steps, format!("{wanted} members form the cluster together"))
 }
 
-fn reserve(world: &World, serial: u64) -> Step {
-    Step::Reserve {
-        name: MemberName::nth(&world.cluster, &world.uid, serial),
+/// Where addresses are known beforehand, the first members are told everything when their places are made.
+fn found(world: &World, domain: &PeerDomain) -> Vec<Step> {
+    let serials = (1..).map(|n| world.record.serial + n).take(world.desired.size.get());
+    let founders: Vec<_> =
+        serials.map(|serial| (serial, MemberName::nth(&world.cluster, &world.uid, serial))).collect();
+    let admission = Admission {
+        state: ClusterState::New,
+        initial_cluster: founders
+            .iter()
+            .map(|(_, name)| Peer { name: name.0.clone(), url: domain.peer_url(name) })
+            .collect(),
+        token: token(world, founders.first().map(|(_, name)| name)),
+        id: None,
+    };
+    let reserve = |(serial, name)| Step::Reserve {
+        name,
         serial,
         version: world.desired.version,
-        admission: None,
-    }
+        admission: Some(admission.clone()),
+    };
+    founders.into_iter().map(reserve).collect()
+}
+
+fn reserve(world: &World, serial: u64) -> Step {
+    let name = MemberName::nth(&world.cluster, &world.uid, serial);
+    Step::Reserve { name, serial, version: world.desired.version, admission: None }
 }
 
 /// One entry of `--initial-cluster`.
@@ -95,8 +121,8 @@ pub(super) fn peer(one: &Incarnation) -> Peer {
 }
 
 /// A token no other attempt has: IDs are made from it, so a straggler of another attempt is never taken for a member.
-fn token(world: &World) -> String {
-    let attempt = world.incarnations.first().map_or("", |one| one.name.suffix());
+fn token(world: &World, first: Option<&MemberName>) -> String {
+    let attempt = first.map_or("", MemberName::suffix);
     format!("{}-{}-{attempt}", world.desired.token.as_ref().unwrap_or(&world.cluster), world.uid)
 }
 
@@ -186,10 +212,10 @@ fn operation() -> Operation {
     Operation { kind: OperationKind::Bootstrap, member: None, since: None }
 }
 
-fn act(steps: Vec<Step>, reason: String) -> Decision {
+pub(super) fn act(steps: Vec<Step>, reason: String) -> Decision {
     Decision::Act { steps, operation: operation(), reason }
 }
 
-fn wait(reason: String) -> Decision {
+pub(super) fn wait(reason: String) -> Decision {
     Decision::Wait { operation: Some(operation()), reason, again: super::SOON }
 }

@@ -4,6 +4,7 @@
 //! as a value. So every rule here can be put into a table, model-checked and explained to a person.
 
 mod bootstrap;
+mod comeback;
 mod departure;
 pub mod divergence;
 pub mod evidence;

@@ -17,6 +17,8 @@ pub struct Policy {
     pub catch_up: u64,
     /// The longest pause between two starts of a member that keeps ending.
     pub back_off: Duration,
+    /// How long to rest when everything is as wanted and nothing changes.
+    pub rest: Duration,
     /// The shortest time between two comparisons of the members' data.
     pub compare: Duration,
 }
@@ -30,6 +32,7 @@ impl Default for Policy {
             learner: Duration::from_secs(300),
             catch_up: 500,
             back_off: Duration::from_secs(60),
+            rest: Duration::from_secs(2),
             compare: Duration::from_secs(45),
         }
     }

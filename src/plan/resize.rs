@@ -3,12 +3,13 @@
 use std::{cmp::Reverse, collections::BTreeMap};
 
 use super::{
+    SOON,
     departure::{self, Purpose},
     name::MemberName,
     step::{Decision, Operation, OperationKind, Step},
     version::EtcdVersion,
     view::{Seat, View},
-    world::{Incarnation, World, elapsed},
+    world::{Incarnation, Process, World, elapsed},
 };
 
 /// Takes one voter out when there are too many.
@@ -52,6 +53,17 @@ pub(super) fn grow(view: &View<'_>) -> Option<Decision> {
         return None;
     }
     let place = place(view);
+    if let Some((one, why)) = place.and_then(|one| Some((one, being_made(one)?))) {
+        return Some(Decision::Wait {
+            operation: Some(Operation {
+                kind: OperationKind::ScaleOut,
+                member: Some(one.name.clone()),
+                since: Some(one.created),
+            }),
+            reason: format!("{reason}; waiting for the place of {}: {why}", one.name),
+            again: SOON,
+        });
+    }
     let step = match place {
         Some(one) => Step::AddLearner { name: one.name.clone(), peer_url: one.peer_url.clone() },
         None => {
@@ -73,7 +85,17 @@ pub(super) fn grow(view: &View<'_>) -> Option<Decision> {
 /// long for etcd to accept the add is not used any more: it would be given up as soon as it is added.
 fn place<'a>(view: &View<'a>) -> Option<&'a Incarnation> {
     let one = view.unlisted().find(|one| one.admission.is_none())?;
-    (elapsed(one.created, view.now) < view.world.policy.learner / 2).then_some(one)
+    (being_made(one).is_some() || elapsed(one.created, view.now) < view.world.policy.learner / 2)
+        .then_some(one)
+}
+
+/// Why a place is not ready yet. etcd hears of the member after that: its slot for a learner is not held for a Pod that
+/// can't be scheduled, and nobody asks for a name that does not exist yet.
+fn being_made(one: &Incarnation) -> Option<&str> {
+    match &one.process {
+        Process::Blocked { why, .. } => Some(why),
+        _ => None,
+    }
 }
 
 /// A new member gets the version that the others run: a version is changed by a rolling upgrade, not by the way.

@@ -24,6 +24,13 @@ pub enum Step {
         /// What it is told at once, where the addresses of members are known before their places are.
         admission: Option<Admission>,
     },
+    /// Make a member of a volume that a former cluster of this name left.
+    TakeUp {
+        /// Its name, that of the volume.
+        name: MemberName,
+        /// Whether it goes on alone, because no other volume is left: it forgets the other members at its next start.
+        alone: bool,
+    },
     /// Tell a reserved member how it enters the cluster; it may start then.
     Admit {
         /// Which one.
@@ -100,6 +107,7 @@ impl Step {
     pub fn kind(&self) -> &'static str {
         match self {
             Step::Reserve { .. } => "Reserve",
+            Step::TakeUp { .. } => "TakeUp",
             Step::Admit { .. } => "Admit",
             Step::Start { .. } => "Start",
             Step::RecordFormed { .. } => "RecordFormed",
@@ -118,6 +126,7 @@ impl Step {
     pub fn member(&self) -> &str {
         match self {
             Step::Reserve { name, .. }
+            | Step::TakeUp { name, .. }
             | Step::Admit { name, .. }
             | Step::Start { name, .. }
             | Step::AddLearner { name, .. }

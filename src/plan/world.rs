@@ -30,6 +30,8 @@ pub struct World {
     pub record: Record,
     /// The members that exist on the platform, whether etcd knows them or not.
     pub incarnations: Vec<Incarnation>,
+    /// The members of a former cluster of this name whose volumes are still there.
+    pub left: Vec<MemberName>,
     /// The member list of etcd.
     pub membership: Membership,
     /// The last comparison of the members' data, if there was one.
@@ -62,6 +64,8 @@ pub struct Desired {
     pub options: EtcdOptions,
     /// The text before the UID in `--initial-cluster-token`; the cluster's name when absent.
     pub token: Option<String>,
+    /// Take up the volumes that a former cluster of this name left.
+    pub adopt: bool,
     /// Look and report, touch nothing.
     pub paused: bool,
     /// What the spec says that can't be applied: one sentence each. It ends up in the condition `SpecApplied`.

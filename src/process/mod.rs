@@ -152,6 +152,7 @@ impl ProcessPlatform {
             desired: accepted.desired,
             record: record.record,
             incarnations,
+            left: Vec::new(),
             domain: None,
             endpoints,
         };
@@ -200,6 +201,11 @@ impl Platform for ProcessPlatform {
         record.record.serial = record.record.serial.max(serial);
         files::write_yaml(&self.folder.record(), &record)?;
         self.make_place(name, serial, version)
+    }
+
+    /// The members of a folder are those of its cluster: nothing is ever left behind.
+    async fn take_up(&self, name: &MemberName, _: bool) -> Result<(), ProcessError> {
+        Err(ProcessError::NoSuchMember(name.clone()))
     }
 
     async fn admit(&self, name: &MemberName, admission: &Admission) -> Result<(), ProcessError> {

@@ -43,6 +43,7 @@ impl Model {
                 self.places.retain(|place| place.name != *name);
                 Ok(Ok(()))
             }
+            Step::TakeUp { name, .. } => panic!("{name} was left behind by nobody"),
             Step::Admit { name, admission } => {
                 self.cover.hit("admit");
                 let Some(index) = self.index(name) else { return Ok(Err("no such member")) };

@@ -107,6 +107,7 @@ impl Model {
                 options: EtcdOptions::default(),
                 token: None,
                 paused: false,
+                adopt: false,
                 not_applied: Vec::new(),
             },
             // Shorter than in life where only the order of events matters.

@@ -115,6 +115,7 @@ impl Model {
             incarnations.push(self.incarnation(&self.places[index], report));
         }
         let world = World {
+            left: Vec::new(),
             cluster: "demo".into(),
             uid: "uid".into(),
             desired: self.desired.clone(),

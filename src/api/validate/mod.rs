@@ -63,6 +63,7 @@ pub fn check(name: &str, spec: &EtcdClusterSpec) -> Result<Desired, Vec<Problem>
             options,
             token: spec.token().map(str::to_owned),
             paused: spec.paused,
+            adopt: spec.bootstrap.as_ref().is_some_and(|bootstrap| bootstrap.adopt),
             not_applied: Vec::new(),
         }),
         _ => Err(problems.0),

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::{ClusterStatus, Condition, moment, outdated, trouble};
 use crate::plan::{
-    Decision, Membership,
+    Decision, Membership, comeback,
     divergence::{self, Outcome},
     outage::{self, Outage},
     quorum::quorum,
@@ -185,6 +185,9 @@ fn degraded(view: &View<'_>, lost: &Fact) -> Fact {
 
 fn spec_applied(view: &View<'_>) -> Fact {
     let world = view.world;
+    if !world.left.is_empty() && !world.desired.adopt && world.record.cluster_id.is_none() {
+        return Fact::new("SpecApplied", false, "VolumesLeft", comeback::refusal(world));
+    }
     if let Some(first) = world.desired.not_applied.first() {
         let message = if world.desired.not_applied.len() == 1 {
             first.clone()

@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Decision, Incarnation, Listed, Membership, Process, World,
+    Decision, Incarnation, Listed, MemberName, Membership, Process, World,
     view::{Seat, View},
 };
 
@@ -191,6 +191,21 @@ pub fn describe(
     status
 }
 
+/// The members that clients may be sent to, as far as the membership goes: the voters of a cluster that formed, except
+/// those that clients are told to leave; `None` while nobody confirms the membership, and then nothing changes. Whether such a member serves at this moment, its own readiness check says.
+pub fn in_service(world: &World) -> Option<Vec<MemberName>> {
+    let Membership::Known(list) = &world.membership else { return None };
+    let view = View::new(world, list, Timestamp::UNIX_EPOCH);
+    let voters = view
+        .voters
+        .iter()
+        .filter_map(|seat| seat.incarnation)
+        .filter(|one| one.draining.is_none())
+        .map(|one| one.name.clone())
+        .collect();
+    Some(voters)
+}
+
 /// The status when the cluster could not be looked at: what was known last, and why nothing newer is.
 pub fn blind(previous: Option<&ClusterStatus>, why: &str, now: Timestamp) -> ClusterStatus {
     let mut status = previous.cloned().unwrap_or_default();
@@ -222,6 +237,9 @@ pub(super) fn outdated(world: &World, one: &Incarnation) -> Option<String> {
             "{} runs etcd {}, and {} is wanted",
             one.name, one.version, world.desired.version
         ));
+    }
+    if let Some(behind) = &one.behind {
+        return Some(format!("{} was made otherwise ({behind})", one.name));
     }
     super::options::difference(&one.options, &world.desired.options)
         .map(|difference| format!("{} runs with other options ({difference})", one.name))
