@@ -1,9 +1,9 @@
-//! Plain `GET` over HTTP/1: the second and third source about a member, for when its client port is silent.
+//! Plain HTTP/1: the second and third source about a member, for when its client port is silent, and its guard.
 
 use std::{error::Error, time::Duration};
 
-use http_body_util::{BodyExt, Empty, Limited};
-use hyper::{Uri, body::Bytes};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::{Method, Request, body::Bytes, header};
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::{TokioExecutor, TokioTimer},
@@ -14,10 +14,10 @@ use super::{connection::connector, failure::chain};
 /// The largest answer that is read, in bytes. A member list of nine is three kilobytes.
 const BODY_LIMIT: usize = 1024 * 1024;
 
-/// A client for plain `GET`; its clones share their connections.
+/// A client; its clones share their connections.
 #[derive(Debug, Clone)]
 pub struct Http {
-    client: Client<HttpConnector, Empty<Bytes>>,
+    client: Client<HttpConnector, Full<Bytes>>,
 }
 
 /// An answer.
@@ -71,12 +71,36 @@ impl Http {
     /// # Errors
     /// When there is no whole answer within the deadline. Any status code is an answer.
     pub async fn get(&self, url: &str, deadline: Duration) -> Result<Reply, Fault> {
-        let uri: Uri = url.parse().map_err(|_| Fault::Url(url.to_owned()))?;
-        tokio::time::timeout(deadline, self.ask(uri)).await.unwrap_or(Err(Fault::NoAnswer(deadline)))
+        let request = Request::builder().uri(url).body(Full::default());
+        self.within(request.map_err(|_| Fault::Url(url.to_owned()))?, deadline).await
     }
 
-    async fn ask(&self, uri: Uri) -> Result<Reply, Fault> {
-        let response = self.client.get(uri).await.map_err(|error| match error.is_connect() {
+    /// Sends a JSON body once, with a bearer token.
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    pub async fn post(
+        &self,
+        url: &str,
+        token: &str,
+        body: Vec<u8>,
+        deadline: Duration,
+    ) -> Result<Reply, Fault> {
+        let request = Request::builder()
+            .method(Method::POST)
+            .uri(url)
+            .header(header::AUTHORIZATION, format!("Bearer {token}"))
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Full::from(body));
+        self.within(request.map_err(|_| Fault::Url(url.to_owned()))?, deadline).await
+    }
+
+    async fn within(&self, request: Request<Full<Bytes>>, deadline: Duration) -> Result<Reply, Fault> {
+        tokio::time::timeout(deadline, self.ask(request)).await.unwrap_or(Err(Fault::NoAnswer(deadline)))
+    }
+
+    async fn ask(&self, request: Request<Full<Bytes>>) -> Result<Reply, Fault> {
+        let response = self.client.request(request).await.map_err(|error| match error.is_connect() {
             true => Fault::NotSent(chain(&error)),
             false => Fault::Lost(chain(&error)),
         })?;

@@ -28,3 +28,7 @@ pub fn client_service(cluster: &str) -> String {
 pub fn peer_service(cluster: &str) -> String {
     format!("{cluster}-peers")
 }
+/// Annotation of a claim: which name of its cluster it bears.
+pub const SERIAL: &str = "quorate.dev/serial";
+/// Annotation of a claim: the version of etcd that runs on it.
+pub const VERSION: &str = "quorate.dev/version";

@@ -1,0 +1,80 @@
+//! Talking to the guards in the members' Pods.
+
+use std::{net::IpAddr, time::Duration};
+
+use super::views::PodView;
+use crate::{
+    etcd::http::{Fault, Http},
+    member::guard::words::{GUARD_PORT, GuardState, Start},
+    plan::Admission,
+};
+
+/// How long a guard may take to answer. It only looks at two files.
+const DEADLINE: Duration = Duration::from_millis(800);
+
+/// Why a guard was not told.
+#[derive(Debug, thiserror::Error)]
+pub enum GuardError {
+    /// It did not answer.
+    #[error("the guard of member {member} did not answer: {source}")]
+    Silent {
+        /// Which member.
+        member: String,
+        /// Why.
+        #[source]
+        source: Fault,
+    },
+    /// It refused.
+    #[error("the guard of member {member} refused to start etcd: {why}")]
+    Refused {
+        /// Which member.
+        member: String,
+        /// What it said.
+        why: String,
+    },
+    /// It has no address.
+    #[error("member {0} has no Pod with an address yet")]
+    NoAddress(String),
+}
+
+/// `http://address:port`, with brackets around an IPv6 address.
+pub fn url(address: &str, port: u16) -> String {
+    match address.parse() {
+        Ok(IpAddr::V6(_)) => format!("http://[{address}]:{port}"),
+        _ => format!("http://{address}:{port}"),
+    }
+}
+
+/// What the guard in a Pod says; `None` when it does not answer, or not in words that are known.
+pub async fn state(http: &Http, pod: &PodView) -> Option<GuardState> {
+    let address = pod.address.as_ref().filter(|_| pod.container.running.is_some())?;
+    let reply = http.get(&format!("{}/state", url(address, GUARD_PORT)), DEADLINE).await.ok()?;
+    (reply.status == 200).then(|| serde_json::from_slice(&reply.body).ok()).flatten()
+}
+
+/// Gives the word to start for the first time.
+///
+/// # Errors
+/// When the guard can't be reached, or has a reason against it.
+pub async fn start(
+    http: &Http,
+    pod: Option<&PodView>,
+    name: &str,
+    uid: &str,
+    admission: &Admission,
+) -> Result<(), GuardError> {
+    let address =
+        pod.and_then(|pod| pod.address.as_ref()).ok_or_else(|| GuardError::NoAddress(name.to_owned()))?;
+    let body = serde_json::to_vec(&Start { admission: admission.clone() }).unwrap_or_default();
+    let reply = http
+        .post(&format!("{}/start", url(address, GUARD_PORT)), uid, body, DEADLINE)
+        .await
+        .map_err(|source| GuardError::Silent { member: name.to_owned(), source })?;
+    match reply.status {
+        200..=299 => Ok(()),
+        _ => Err(GuardError::Refused {
+            member: name.to_owned(),
+            why: String::from_utf8_lossy(&reply.body).into_owned(),
+        }),
+    }
+}

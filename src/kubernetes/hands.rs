@@ -1,0 +1,457 @@
+//! Every write to the API server, and the fresh reads that destructive ones follow.
+//!
+//! A write is made once: an answer that got lost is found out about by reading, never by writing again. What a write
+//! answers goes into the stores, so that no later look is older than it.
+
+use std::{fmt::Debug, sync::Arc};
+
+use k8s_openapi::{
+    NamespaceResourceScope,
+    api::{
+        core::v1::{Node, PersistentVolume, PersistentVolumeClaim, Pod, Service},
+        policy::v1::PodDisruptionBudget,
+        storage::v1::StorageClass,
+    },
+};
+use kube::{
+    Api, Client, Resource, ResourceExt,
+    api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions},
+};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::{Value, json};
+
+use super::{
+    labels,
+    store::{Identity, Store, View},
+    views::{ClaimView, ClusterView, MemberView, ObjectView, PodView},
+    watch::Stores,
+};
+use crate::{
+    api::{EtcdCluster, EtcdMember},
+    plan::status::ClusterStatus,
+};
+
+/// The name under which fields are owned.
+pub const MANAGER: &str = "quorate";
+
+/// A call to the API server that did not do what it should.
+#[derive(Debug, thiserror::Error)]
+#[error("{verb} {kind} {name}: {}", words(.source))]
+pub struct CallError {
+    verb: &'static str,
+    kind: String,
+    name: String,
+    #[source]
+    source: Box<kube::Error>,
+}
+
+impl CallError {
+    /// Whether the object is not there (any more).
+    pub fn not_found(&self) -> bool {
+        matches!(&*self.source, kube::Error::Api(status) if status.is_not_found())
+    }
+
+    /// Whether an object of that name is there already.
+    pub fn already_exists(&self) -> bool {
+        matches!(&*self.source, kube::Error::Api(status) if status.is_already_exists())
+    }
+
+    /// Whether the object is not the one, or not in the state, that was read.
+    pub fn conflict(&self) -> bool {
+        matches!(&*self.source, kube::Error::Api(status) if status.is_conflict())
+    }
+}
+
+/// The API server's own sentence, where there is one.
+fn words(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) => format!("{} ({})", status.message, status.code),
+        other => other.to_string(),
+    }
+}
+
+type Result<T> = std::result::Result<T, CallError>;
+
+/// What writes.
+#[derive(Clone)]
+pub struct Hands {
+    client: Client,
+    /// What the watches have shown.
+    pub stores: Arc<Stores>,
+}
+
+impl Hands {
+    /// Hands that tell `stores` what they did.
+    pub fn new(client: Client, stores: Arc<Stores>) -> Self {
+        Self { client, stores }
+    }
+
+    fn api<K>(&self, namespace: &str) -> Api<K>
+    where
+        K: Resource<Scope = NamespaceResourceScope>,
+        K::DynamicType: Default,
+    {
+        Api::namespaced(self.client.clone(), namespace)
+    }
+
+    /// Makes an EtcdMember.
+    ///
+    /// # Errors
+    /// When the API server refuses, or its answer got lost.
+    pub async fn make_member(&self, member: &EtcdMember) -> Result<()> {
+        let made = self.create(member).await?;
+        self.stores.members.wrote(MemberView::of(made));
+        Ok(())
+    }
+
+    /// Makes a claim.
+    ///
+    /// # Errors
+    /// As [`Self::make_member`].
+    pub async fn make_claim(&self, claim: &PersistentVolumeClaim) -> Result<()> {
+        let made = self.create(claim).await?;
+        self.stores.claims.wrote(ClaimView::of(&made));
+        Ok(())
+    }
+
+    /// Makes a Pod.
+    ///
+    /// # Errors
+    /// As [`Self::make_member`].
+    pub async fn make_pod(&self, pod: &Pod) -> Result<()> {
+        let made = self.create(pod).await?;
+        self.stores.pods.wrote(PodView::of(&made));
+        Ok(())
+    }
+
+    /// Makes or changes a Service.
+    ///
+    /// # Errors
+    /// As [`Self::make_member`].
+    pub async fn apply_service(&self, service: &Service) -> Result<()> {
+        let applied = self.apply(service).await?;
+        self.stores.services.wrote(ObjectView::of(applied.meta()));
+        Ok(())
+    }
+
+    /// Makes or changes a PodDisruptionBudget.
+    ///
+    /// # Errors
+    /// As [`Self::make_member`].
+    pub async fn apply_budget(&self, budget: &PodDisruptionBudget) -> Result<()> {
+        let applied = self.apply(budget).await?;
+        self.stores.budgets.wrote(ObjectView::of(applied.meta()));
+        Ok(())
+    }
+
+    /// Changes fields of an EtcdMember that is still the one that was read.
+    ///
+    /// # Errors
+    /// As [`Self::make_member`].
+    pub async fn change_member(&self, member: &Identity, change: Value) -> Result<()> {
+        let changed: EtcdMember = self.patch(member, change).await?;
+        self.stores.members.wrote(MemberView::of(changed));
+        Ok(())
+    }
+
+    /// Records that etcd was started on a member's volume.
+    ///
+    /// # Errors
+    /// As [`Self::make_member`].
+    pub async fn mark_started(&self, member: &Identity) -> Result<()> {
+        let api = self.api::<EtcdMember>(&member.namespace);
+        let change = Patch::Merge(json!({ "metadata": { "uid": member.uid }, "status": { "started": true } }));
+        let changed = api
+            .patch_status(&member.name, &PatchParams::default(), &change)
+            .await
+            .map_err(|source| failed::<EtcdMember>("patch the status of", &member.name, source))?;
+        self.stores.members.wrote(MemberView::of(changed));
+        Ok(())
+    }
+
+    /// Changes fields of a claim that is still the one that was read.
+    ///
+    /// # Errors
+    /// As [`Self::make_member`].
+    pub async fn change_claim(&self, claim: &Identity, change: Value) -> Result<()> {
+        let changed: PersistentVolumeClaim = self.patch(claim, change).await?;
+        self.stores.claims.wrote(ClaimView::of(&changed));
+        Ok(())
+    }
+
+    /// Writes an annotation of an EtcdCluster.
+    ///
+    /// # Errors
+    /// As [`Self::make_member`].
+    pub async fn annotate_cluster(&self, cluster: &Identity, name: &str, value: &str) -> Result<()> {
+        let change = json!({ "metadata": { "annotations": { name: value } } });
+        let changed: EtcdCluster = self.patch(cluster, change).await?;
+        self.stores.clusters.wrote(ClusterView::of(Ok(changed)));
+        Ok(())
+    }
+
+    /// Shows a status.
+    ///
+    /// # Errors
+    /// As [`Self::make_member`].
+    pub async fn show_status(&self, cluster: &Identity, status: &ClusterStatus, old: Option<&ClusterStatus>) -> Result<()> {
+        let change = Patch::Merge(json!({
+            "metadata": { "uid": cluster.uid },
+            "status": with_absent_fields(status, old),
+        }));
+        // As raw as it comes: the cluster's own spec may be what can't be read.
+        let api = self.api::<EtcdCluster>(&cluster.namespace);
+        let shown = api.patch_status(&cluster.name, &PatchParams::default(), &change).await;
+        match shown {
+            Ok(changed) => {
+                self.stores.clusters.wrote(ClusterView::of(Ok(changed)));
+                Ok(())
+            }
+            Err(kube::Error::SerdeError(_)) => Ok(()),
+            Err(source) => Err(failed::<EtcdCluster>("patch the status of", &cluster.name, source)),
+        }
+    }
+
+    /// Opens or closes a Pod's readiness gate.
+    ///
+    /// # Errors
+    /// As [`Self::make_member`].
+    pub async fn set_in_service(&self, pod: &Identity, open: bool, reason: &str) -> Result<()> {
+        let condition = json!({
+            "type": labels::IN_SERVICE,
+            "status": if open { "True" } else { "False" },
+            "reason": reason,
+            "lastTransitionTime": format!("{:.0}", jiff::Timestamp::now()),
+        });
+        let change =
+            Patch::Strategic(json!({ "metadata": { "uid": pod.uid }, "status": { "conditions": [condition] } }));
+        let api = self.api::<Pod>(&pod.namespace);
+        let changed = api
+            .patch_status(&pod.name, &PatchParams::default(), &change)
+            .await
+            .map_err(|source| failed::<Pod>("patch the status of", &pod.name, source))?;
+        self.stores.pods.wrote(PodView::of(&changed));
+        Ok(())
+    }
+
+    /// Deletes a Pod, if it is still this one. It gets its own time to end.
+    ///
+    /// # Errors
+    /// As [`Self::make_member`].
+    pub async fn delete_pod(&self, pod: &Identity) -> Result<()> {
+        if let Some(left) = self.delete::<Pod>(pod, false).await? {
+            self.stores.pods.wrote(PodView::of(&left));
+        } else {
+            self.stores.pods.forget(pod);
+        }
+        Ok(())
+    }
+
+    /// Deletes a claim, if it is still in the very state that was read.
+    ///
+    /// # Errors
+    /// As [`Self::make_member`].
+    pub async fn delete_claim(&self, claim: &Identity) -> Result<()> {
+        if let Some(left) = self.delete::<PersistentVolumeClaim>(claim, true).await? {
+            self.stores.claims.wrote(ClaimView::of(&left));
+        } else {
+            self.stores.claims.forget(claim);
+        }
+        Ok(())
+    }
+
+    /// Deletes an EtcdMember, if it is still in the very state that was read.
+    ///
+    /// # Errors
+    /// As [`Self::make_member`].
+    pub async fn delete_member(&self, member: &Identity) -> Result<()> {
+        if let Some(left) = self.delete::<EtcdMember>(member, true).await? {
+            self.stores.members.wrote(MemberView::of(left));
+        } else {
+            self.stores.members.forget(member);
+        }
+        Ok(())
+    }
+
+    /// Reads a member's objects anew, past every cache. Answers whether they are as the stores had them.
+    ///
+    /// # Errors
+    /// When the API server does not answer.
+    pub async fn refresh(&self, namespace: &str, cluster: &str, member: &str) -> Result<bool> {
+        let stores = &self.stores;
+        let (cluster, object, pod, claim) = futures::join!(
+            self.read::<EtcdCluster, _>(namespace, cluster, &stores.clusters, |one| ClusterView::of(Ok(one))),
+            self.read::<EtcdMember, _>(namespace, member, &stores.members, MemberView::of),
+            self.read::<Pod, _>(namespace, member, &stores.pods, |one| PodView::of(&one)),
+            self.read::<PersistentVolumeClaim, _>(namespace, member, &stores.claims, |one| ClaimView::of(&one)),
+        );
+        Ok([cluster?, object?, pod?, claim?].into_iter().all(|same| same))
+    }
+
+    async fn read<K, V>(&self, namespace: &str, name: &str, store: &Store<V>, view: fn(K) -> V) -> Result<bool>
+    where
+        K: Resource<Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug,
+        K::DynamicType: Default,
+        V: View,
+    {
+        let found = self
+            .api::<K>(namespace)
+            .get_opt(name)
+            .await
+            .map_err(|source| failed::<K>("read", name, source))?;
+        let known = store.get(namespace, name);
+        Ok(match (found.map(view), known) {
+            (Some(found), Some(known)) => {
+                let same = found.identity().uid == known.identity().uid
+                    && found.identity().version <= known.identity().version;
+                store.learn(found);
+                same
+            }
+            (Some(found), None) => {
+                store.learn(found);
+                false
+            }
+            (None, Some(known)) => {
+                store.forget(known.identity());
+                false
+            }
+            (None, None) => true,
+        })
+    }
+
+    /// The volume of that name.
+    ///
+    /// # Errors
+    /// When the API server does not answer.
+    pub async fn volume(&self, name: &str) -> Result<Option<PersistentVolume>> {
+        let api = Api::<PersistentVolume>::all(self.client.clone());
+        api.get_opt(name).await.map_err(|source| failed::<PersistentVolume>("read", name, source))
+    }
+
+    /// The node of that name.
+    ///
+    /// # Errors
+    /// When the API server does not answer.
+    pub async fn node(&self, name: &str) -> Result<Option<Node>> {
+        let api = Api::<Node>::all(self.client.clone());
+        api.get_opt(name).await.map_err(|source| failed::<Node>("read", name, source))
+    }
+
+    /// The storage class of that name.
+    ///
+    /// # Errors
+    /// When the API server does not answer.
+    pub async fn class(&self, name: &str) -> Result<Option<StorageClass>> {
+        let api = Api::<StorageClass>::all(self.client.clone());
+        api.get_opt(name).await.map_err(|source| failed::<StorageClass>("read", name, source))
+    }
+
+    /// Whether a Service or a PodDisruptionBudget that the watches don't show exists all the same: then it is not the
+    /// operator's.
+    ///
+    /// # Errors
+    /// When the API server does not answer.
+    pub async fn foreign<K>(&self, namespace: &str, name: &str) -> Result<bool>
+    where
+        K: Resource<Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug,
+        K::DynamicType: Default,
+    {
+        let found = self
+            .api::<K>(namespace)
+            .get_metadata_opt(name)
+            .await
+            .map_err(|source| failed::<K>("read", name, source))?;
+        Ok(found.is_some_and(|one| !one.labels().contains_key(labels::CLUSTER_UID)))
+    }
+
+    async fn create<K>(&self, object: &K) -> Result<K>
+    where
+        K: Resource<Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug + Serialize,
+        K::DynamicType: Default,
+    {
+        let params = PostParams { field_manager: Some(MANAGER.to_owned()), ..PostParams::default() };
+        self.api::<K>(&object.namespace().unwrap_or_default())
+            .create(&params, object)
+            .await
+            .map_err(|source| failed::<K>("create", &object.name_any(), source))
+    }
+
+    async fn apply<K>(&self, object: &K) -> Result<K>
+    where
+        K: Resource<Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug + Serialize,
+        K::DynamicType: Default,
+    {
+        self.api::<K>(&object.namespace().unwrap_or_default())
+            .patch(&object.name_any(), &PatchParams::apply(MANAGER).force(), &Patch::Apply(object))
+            .await
+            .map_err(|source| failed::<K>("apply", &object.name_any(), source))
+    }
+
+    async fn patch<K>(&self, identity: &Identity, mut change: Value) -> Result<K>
+    where
+        K: Resource<Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug,
+        K::DynamicType: Default,
+    {
+        // The API server refuses the change when the object of that name has another UID by now.
+        if let Some(fields) = change.as_object_mut() {
+            let meta = fields.entry("metadata").or_insert_with(|| json!({}));
+            if let Some(meta) = meta.as_object_mut() {
+                meta.insert("uid".into(), json!(identity.uid));
+            }
+        }
+        self.api::<K>(&identity.namespace)
+            .patch(&identity.name, &PatchParams::default(), &Patch::Merge(change))
+            .await
+            .map_err(|source| failed::<K>("patch", &identity.name, source))
+    }
+
+    /// `exactly` asks for the very state that was read, not only for the same object. Answers what is left: an object
+    /// that takes its time to end.
+    async fn delete<K>(&self, identity: &Identity, exactly: bool) -> Result<Option<K>>
+    where
+        K: Resource<Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug,
+        K::DynamicType: Default,
+    {
+        let params = DeleteParams::background().preconditions(Preconditions {
+            uid: Some(identity.uid.clone()),
+            resource_version: exactly.then(|| identity.version.to_string()),
+        });
+        match self.api::<K>(&identity.namespace).delete(&identity.name, &params).await {
+            Ok(answer) => Ok(answer.left().filter(|left| left.meta().deletion_timestamp.is_some())),
+            Err(source) => match failed::<K>("delete", &identity.name, source) {
+                error if error.not_found() => Ok(None),
+                error => Err(error),
+            },
+        }
+    }
+}
+
+fn failed<K>(verb: &'static str, name: &str, source: kube::Error) -> CallError
+where
+    K: Resource,
+    K::DynamicType: Default,
+{
+    let kind = K::kind(&K::DynamicType::default()).into_owned();
+    CallError { verb, kind, name: name.to_owned(), source: Box::new(source) }
+}
+
+/// A merge patch keeps what it does not name, so fields that went away are named as null.
+fn with_absent_fields(status: &ClusterStatus, old: Option<&ClusterStatus>) -> Value {
+    let value = |status: &ClusterStatus| serde_json::to_value(status).unwrap_or_default();
+    let mut new = value(status);
+    let old = old.map(value).unwrap_or_default();
+    if let (Some(new), Some(old)) = (new.as_object_mut(), old.as_object()) {
+        for name in old.keys() {
+            new.entry(name.clone()).or_insert(Value::Null);
+        }
+        // An object within is merged field by field too.
+        if let (Some(Value::Object(operation)), Some(Value::Object(before))) =
+            (new.get_mut("operation"), old.get("operation"))
+        {
+            for name in before.keys() {
+                operation.entry(name.clone()).or_insert(Value::Null);
+            }
+        }
+    }
+    new
+}

@@ -1,0 +1,176 @@
+//! A member on Kubernetes in the words of the plan: what its objects and its guard say, put together. Pure.
+
+use jiff::Timestamp;
+
+use super::views::{ClaimView, ContainerView, MemberView, PodView};
+use crate::{
+    member::guard::words::{GuardState, Phase},
+    plan::{Admission, ClusterState, Data, Incarnation, MemberName, PeerDomain, Process},
+};
+
+/// All that is known of one member.
+#[derive(Debug, Clone)]
+pub struct Facts<'a> {
+    /// Its EtcdMember.
+    pub member: &'a MemberView,
+    /// Its Pod, if there is one.
+    pub pod: Option<&'a PodView>,
+    /// Its claim, if there is one.
+    pub claim: Option<&'a ClaimView>,
+    /// What its guard says, if it answered just now.
+    pub guard: Option<&'a GuardState>,
+    /// Whether its cluster formed.
+    pub formed: bool,
+    /// Whether the Pods of all members that it has to find at its first start have addresses.
+    pub peers_placed: bool,
+    /// Why its volume can never be reached again, if that is certain.
+    pub volume_gone: Option<&'a str>,
+    /// How it differs from what would be made now.
+    pub behind: Option<String>,
+    /// The domain of the cluster's members.
+    pub domain: &'a PeerDomain,
+    /// Now.
+    pub now: Timestamp,
+}
+
+/// The member as the plan sees it.
+pub fn incarnation(facts: &Facts<'_>) -> Incarnation {
+    let Facts { member, pod, .. } = facts;
+    let spec = &member.object.spec;
+    let name = MemberName(member.identity.name.clone());
+    let made = member.object.metadata.creation_timestamp.as_ref().map(|time| time.0);
+    // A learner's time counts from when etcd was told of it: what its Pod took before that is no fault of its.
+    let told = spec.admitted.as_deref().and_then(|text| text.parse().ok());
+    let annotations = member.object.metadata.annotations.as_ref();
+    let annotation = |name: &str| annotations.and_then(|all| all.get(name));
+    let peer_url = facts.domain.peer_url(&name);
+    Incarnation {
+        client_url: format!("http://{name}.{}:2379", facts.domain.0),
+        peer_url,
+        created: told.or(made).unwrap_or(facts.now),
+        version: spec.version,
+        options: spec.options.clone(),
+        admission: spec.admission.clone(),
+        process: process(facts),
+        data: data(facts),
+        supervised: true,
+        behind: facts.behind.clone(),
+        draining: spec.draining.as_deref().and_then(|text| text.parse().ok()),
+        restart_requested: annotation(super::labels::RESTART).and_then(|text| text.parse().ok()),
+        replace_requested: annotation(super::labels::REPLACE).is_some(),
+        node: pod.and_then(|pod| pod.node.clone()).unwrap_or_default(),
+        report: None,
+        name,
+    }
+}
+
+/// Whether etcd is known to have been started on the member's volume: recorded, or said by its guard, or a member of
+/// the first hour of a cluster that formed.
+pub fn started(member: &MemberView, formed: bool, guard: Option<&GuardState>) -> bool {
+    let founder = |told: &Admission| told.state == ClusterState::New;
+    member.started()
+        || guard.is_some_and(|guard| guard.started)
+        || (formed && member.object.spec.admission.as_ref().is_some_and(founder))
+}
+
+fn data(facts: &Facts<'_>) -> Data {
+    let started = started(facts.member, facts.formed, facts.guard);
+    let present = match (facts.guard, facts.volume_gone) {
+        (_, Some(_)) => false,
+        (Some(guard), None) => guard.present,
+        // Nobody can look into a volume from outside: as long as it is there, so is what was written on it.
+        (None, None) => started && volume_there(facts),
+    };
+    Data { started, present }
+}
+
+fn volume_there(facts: &Facts<'_>) -> bool {
+    let ephemeral = facts.member.object.spec.storage.as_ref().is_some_and(|storage| storage.empty_dir.is_some());
+    match ephemeral {
+        // It lives and dies with its Pod.
+        true => facts.pod.is_some_and(|pod| !pod.identity.deleting),
+        false => facts.claim.is_some_and(|claim| !claim.identity.deleting && claim.phase != "Lost"),
+    }
+}
+
+fn process(facts: &Facts<'_>) -> Process {
+    let blocked = |why: String| Process::Blocked { why, at: since(facts) };
+    if let Some(why) = facts.volume_gone {
+        return blocked(why.to_owned());
+    }
+    let Some(pod) = facts.pod else { return blocked(without_pod(facts)) };
+    // It is about to end, so nobody may count on it any more.
+    if pod.identity.deleting {
+        return blocked(format!("its Pod is being deleted{}", on_node(pod)));
+    }
+    if pod.owner.as_ref() != Some(&facts.member.identity.uid) {
+        return blocked(format!("a Pod {} that is not the operator's is in its place; delete it", pod.identity.name));
+    }
+    match facts.guard {
+        Some(guard) if pod.container.running.is_some() => guarded(facts, guard),
+        _ => unguarded(pod),
+    }
+}
+
+/// What the guard in the Pod does.
+fn guarded(facts: &Facts<'_>, guard: &GuardState) -> Process {
+    let blocked = |why: String| Process::Blocked { why, at: since(facts) };
+    let why = || guard.why.clone().unwrap_or_default();
+    match guard.phase {
+        Phase::Running => Process::Running { since: guard.since.unwrap_or(facts.now) },
+        Phase::Waiting if facts.peers_placed => Process::NotStarted,
+        Phase::Waiting => blocked("the Pods of its peers have no addresses yet".into()),
+        Phase::Resolving | Phase::Refused => blocked(why()),
+        Phase::Stopping => blocked("it is being stopped".into()),
+    }
+}
+
+/// A Pod whose guard does not answer: what the kubelet says of it.
+fn unguarded(pod: &PodView) -> Process {
+    let at = pod.created.unwrap_or(Timestamp::UNIX_EPOCH);
+    let blocked = |why: String| Process::Blocked { why, at };
+    let ContainerView { running, waiting, ended, restarts } = &pod.container;
+    if let Some(since) = running {
+        return Process::Running { since: *since };
+    }
+    if let Some(ended) = ended {
+        let killed = if ended.reason == "OOMKilled" { "out of memory: killed\n" } else { "" };
+        return Process::Exited {
+            at: ended.at.unwrap_or(at),
+            failures: (*restarts).max(1),
+            last_words: format!("{killed}{}", ended.message),
+        };
+    }
+    if let Some(why) = &pod.unschedulable {
+        return blocked(format!("its Pod can't be scheduled: {why}"));
+    }
+    match waiting {
+        Some((reason, message)) if !message.is_empty() => blocked(format!("{reason}: {message}")),
+        Some((reason, _)) if reason != "PodInitializing" && reason != "ContainerCreating" => blocked(reason.clone()),
+        _ => match &pod.message {
+            Some(message) => blocked(format!("its Pod is {}: {message}", pod.phase)),
+            None => blocked("its Pod is being made".into()),
+        },
+    }
+}
+
+fn without_pod(facts: &Facts<'_>) -> String {
+    let name = &facts.member.identity.name;
+    let ephemeral = facts.member.object.spec.storage.as_ref().is_some_and(|storage| storage.empty_dir.is_some());
+    match facts.claim {
+        _ if ephemeral => "its Pod is being made".into(),
+        Some(claim) if claim.identity.deleting => format!("its claim {name} is being deleted"),
+        Some(claim) if claim.phase == "Lost" => format!("the volume of its claim {name} is gone"),
+        Some(_) => "its Pod is being made".into(),
+        None if started(facts.member, facts.formed, facts.guard) => format!("its claim {name} is gone"),
+        None => "its claim is being made".into(),
+    }
+}
+
+fn on_node(pod: &PodView) -> String {
+    pod.node.as_ref().map(|node| format!(" (on node {node})")).unwrap_or_default()
+}
+
+fn since(facts: &Facts<'_>) -> Timestamp {
+    facts.pod.and_then(|pod| pod.created).unwrap_or(facts.now)
+}

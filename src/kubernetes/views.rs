@@ -1,0 +1,261 @@
+//! What is kept of the objects that are watched.
+
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::{ContainerStatus, PersistentVolumeClaim, Pod};
+use kube::{ResourceExt, core::PartialObjectMeta};
+
+use super::{
+    labels,
+    store::{Identity, View},
+};
+use crate::api::{EtcdCluster, EtcdMember};
+
+/// A Pod, as far as it matters.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PodView {
+    /// Who it is.
+    pub identity: Identity,
+    /// The UID of the object that controls it.
+    pub owner: Option<String>,
+    /// When it was made.
+    pub created: Option<Timestamp>,
+    /// Its node, once it is scheduled.
+    pub node: Option<String>,
+    /// Its address.
+    pub address: Option<String>,
+    /// `Pending`, `Running`, `Succeeded`, `Failed` or `Unknown`.
+    pub phase: String,
+    /// Why it ended or was evicted, if it says so.
+    pub message: Option<String>,
+    /// Why it can't be scheduled.
+    pub unschedulable: Option<String>,
+    /// The condition behind the readiness gate, if it was ever set.
+    pub in_service: Option<bool>,
+    /// The container of etcd, or the first one that is in trouble.
+    pub container: ContainerView,
+}
+
+/// What a container does.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ContainerView {
+    /// Since when it runs.
+    pub running: Option<Timestamp>,
+    /// Why it does not run yet: a reason in one word, and a message.
+    pub waiting: Option<(String, String)>,
+    /// How it ended last: when, with which code, and the end of its log.
+    pub ended: Option<Ended>,
+    /// How often it was started again.
+    pub restarts: u32,
+}
+
+/// The end of a container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ended {
+    /// When.
+    pub at: Option<Timestamp>,
+    /// Its exit code.
+    pub code: i32,
+    /// Its reason, such as `OOMKilled`.
+    pub reason: String,
+    /// The end of its log.
+    pub message: String,
+}
+
+impl PodView {
+    /// Reads it from a Pod.
+    pub fn of(pod: &Pod) -> Self {
+        let spec = pod.spec.as_ref();
+        let status = pod.status.clone().unwrap_or_default();
+        let condition = |kind: &str| {
+            status.conditions.iter().flatten().find(|condition| condition.type_ == kind)
+        };
+        let unschedulable = condition("PodScheduled")
+            .filter(|condition| condition.status == "False")
+            .map(|condition| condition.message.clone().unwrap_or_default());
+        Self {
+            identity: Identity::of(&pod.metadata),
+            owner: controller(&pod.metadata),
+            created: pod.metadata.creation_timestamp.as_ref().map(|time| time.0),
+            node: spec.and_then(|spec| spec.node_name.clone()),
+            address: status.pod_ip.clone().filter(|address| !address.is_empty()),
+            phase: status.phase.clone().unwrap_or_default(),
+            message: status.message.clone().or_else(|| status.reason.clone()),
+            unschedulable,
+            in_service: condition(labels::IN_SERVICE).map(|condition| condition.status == "True"),
+            container: container(&status),
+        }
+    }
+}
+
+/// etcd's container; while the guard is brought in, the container that does it, if it is in trouble.
+fn container(status: &k8s_openapi::api::core::v1::PodStatus) -> ContainerView {
+    let troubled = status
+        .init_container_statuses
+        .iter()
+        .flatten()
+        .find(|one| !one.ready && one.state.as_ref().is_some_and(|state| state.running.is_none()))
+        .map(view)
+        .filter(|view| view.waiting.as_ref().is_some_and(|(reason, _)| reason != "PodInitializing"));
+    let etcd = status.container_statuses.iter().flatten().find(|one| one.name == labels::CONTAINER);
+    troubled.or_else(|| etcd.map(view)).unwrap_or_default()
+}
+
+fn view(status: &ContainerStatus) -> ContainerView {
+    let state = status.state.clone().unwrap_or_default();
+    let last = status.last_state.clone().unwrap_or_default();
+    let ended = state.terminated.or(last.terminated).map(|end| Ended {
+        at: end.finished_at.map(|time| time.0),
+        code: end.exit_code,
+        reason: end.reason.unwrap_or_default(),
+        message: end.message.unwrap_or_default(),
+    });
+    ContainerView {
+        running: state.running.and_then(|running| running.started_at).map(|time| time.0),
+        waiting: state
+            .waiting
+            .map(|waiting| (waiting.reason.unwrap_or_default(), waiting.message.unwrap_or_default())),
+        ended,
+        restarts: u32::try_from(status.restart_count).unwrap_or_default(),
+    }
+}
+
+fn controller(meta: &kube::core::ObjectMeta) -> Option<String> {
+    let owners = meta.owner_references.iter().flatten();
+    owners.filter(|owner| owner.controller == Some(true)).map(|owner| owner.uid.clone()).next()
+}
+
+/// A claim of a volume, as far as it matters.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ClaimView {
+    /// Who it is.
+    pub identity: Identity,
+    /// The UID of the EtcdCluster it was made for.
+    pub cluster_uid: Option<String>,
+    /// When it was made.
+    pub created: Option<Timestamp>,
+    /// `Pending`, `Bound` or `Lost`.
+    pub phase: String,
+    /// The volume it is bound to.
+    pub volume: Option<String>,
+    /// The storage class.
+    pub class: Option<String>,
+    /// The size that was asked for.
+    pub requested: Option<String>,
+    /// The size it has.
+    pub capacity: Option<String>,
+    /// Which name of its cluster it bears.
+    pub serial: Option<u64>,
+    /// The version of etcd that ran on it.
+    pub version: Option<String>,
+}
+
+impl ClaimView {
+    /// Reads it from a claim.
+    pub fn of(claim: &PersistentVolumeClaim) -> Self {
+        let status = claim.status.clone().unwrap_or_default();
+        let spec = claim.spec.clone().unwrap_or_default();
+        let storage = |quantities: Option<std::collections::BTreeMap<String, _>>| {
+            quantities
+                .and_then(|mut map| map.remove("storage"))
+                .map(|quantity: k8s_openapi::apimachinery::pkg::api::resource::Quantity| quantity.0)
+        };
+        let annotation = |name: &str| claim.annotations().get(name).cloned();
+        Self {
+            identity: Identity::of(&claim.metadata),
+            cluster_uid: claim.labels().get(labels::CLUSTER_UID).cloned(),
+            created: claim.metadata.creation_timestamp.as_ref().map(|time| time.0),
+            phase: status.phase.unwrap_or_default(),
+            volume: spec.volume_name,
+            class: spec.storage_class_name,
+            requested: storage(spec.resources.and_then(|resources| resources.requests)),
+            capacity: storage(status.capacity),
+            serial: annotation(labels::SERIAL).and_then(|text| text.parse().ok()),
+            version: annotation(labels::VERSION),
+        }
+    }
+}
+
+/// A Service or a PodDisruptionBudget: who it is, and what it was made from.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ObjectView {
+    /// Who it is.
+    pub identity: Identity,
+    /// The UID of the object that controls it.
+    pub owner: Option<String>,
+    /// A hash of what it was made from.
+    pub fingerprint: Option<String>,
+}
+
+impl ObjectView {
+    /// Reads it from an object's metadata.
+    pub fn of(meta: &kube::core::ObjectMeta) -> Self {
+        let fingerprint = meta.annotations.as_ref().and_then(|all| all.get(labels::FINGERPRINT)).cloned();
+        Self { identity: Identity::of(meta), owner: controller(meta), fingerprint }
+    }
+
+    /// Reads it from a watch of metadata only.
+    pub fn of_partial<K>(object: &PartialObjectMeta<K>) -> Self {
+        Self::of(&object.metadata)
+    }
+}
+
+/// An EtcdMember, whole.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MemberView {
+    /// Who it is.
+    pub identity: Identity,
+    /// The object.
+    pub object: EtcdMember,
+}
+
+impl MemberView {
+    /// Reads it from the object.
+    pub fn of(mut object: EtcdMember) -> Self {
+        object.metadata.managed_fields = None;
+        Self { identity: Identity::of(&object.metadata), object }
+    }
+
+    /// Whether etcd is recorded to have been started on its volume.
+    pub fn started(&self) -> bool {
+        self.object.status.as_ref().is_some_and(|status| status.started)
+    }
+}
+
+/// An EtcdCluster, whole, or why it can't be read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ClusterView {
+    /// Who it is. The cluster it belongs to is itself.
+    pub identity: Identity,
+    /// The object; the error names what does not fit.
+    pub object: Result<EtcdCluster, String>,
+}
+
+impl ClusterView {
+    /// Reads it from the object.
+    pub fn of(object: Result<EtcdCluster, kube::core::error_boundary::InvalidObject>) -> Self {
+        let mut identity = match &object {
+            Ok(object) => Identity::of(&object.metadata),
+            Err(invalid) => Identity::of(&invalid.metadata),
+        };
+        identity.cluster = Some(identity.name.clone());
+        let object = match object {
+            Ok(mut object) => {
+                object.metadata.managed_fields = None;
+                Ok(object)
+            }
+            Err(invalid) => Err(invalid.error),
+        };
+        Self { identity, object }
+    }
+}
+
+macro_rules! view {
+    ($($kind:ty),*) => {
+        $(impl View for $kind {
+            fn identity(&self) -> &Identity {
+                &self.identity
+            }
+        })*
+    };
+}
+view!(PodView, ClaimView, ObjectView, MemberView, ClusterView);
