@@ -49,6 +49,9 @@ pub struct EtcdMemberSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<Open>")]
     pub storage: Option<Storage>,
+    /// Whether its claim is deleted with the cluster: Retain (when absent) or Delete.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deletion_policy: Option<String>,
     /// What the Pod has beside the operator's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<Open>")]

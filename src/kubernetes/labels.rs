@@ -8,6 +8,10 @@ pub const MEMBER: &str = "quorate.dev/member";
 pub const CLUSTER_UID: &str = "quorate.dev/cluster-uid";
 /// Annotation of a Pod, a Service and a PodDisruptionBudget: a hash of what it was made from.
 pub const FINGERPRINT: &str = "quorate.dev/fingerprint";
+/// Annotation of a claim: which name of the cluster its member bears. It outlives the member.
+pub const SERIAL: &str = "quorate.dev/serial";
+/// Annotation of a claim: the version of etcd that its member was made for.
+pub const VERSION: &str = "quorate.dev/version";
 /// Annotation of an EtcdCluster: etcd's ID of the cluster, written when it formed. It outlives a lost status.
 pub const CLUSTER_ID: &str = "quorate.dev/cluster-id";
 /// Annotation of an EtcdMember: when a person asked for a restart.
@@ -16,8 +20,18 @@ pub const RESTART: &str = "quorate.dev/restart-requested";
 pub const REPLACE: &str = "quorate.dev/replace-requested";
 /// The condition of a Pod that opens the readiness gate: the cluster formed, and the member is a voter that stays.
 pub const IN_SERVICE: &str = "quorate.dev/in-service";
+/// What runs, in the label that Kubernetes recommends for it.
+pub const APP_NAME: &str = "app.kubernetes.io/name";
+/// Which one of them it is: the name of the EtcdCluster.
+pub const APP_INSTANCE: &str = "app.kubernetes.io/instance";
+/// Who looks after it.
+pub const APP_MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+/// The labels that are the operator's own: nobody may choose another value.
+pub const OWN: [&str; 6] = [CLUSTER, CLUSTER_UID, MEMBER, APP_NAME, APP_INSTANCE, APP_MANAGED_BY];
 /// The container of etcd in a member's Pod.
 pub const CONTAINER: &str = "etcd";
+/// The init container that copies the guard into a member's Pod.
+pub const INIT_CONTAINER: &str = "guard";
 
 /// The Service for clients: it points at members that serve.
 pub fn client_service(cluster: &str) -> String {

@@ -1,0 +1,64 @@
+//! The claim of a member's volume.
+
+use k8s_openapi::{
+    api::core::v1::{PersistentVolumeClaim, PersistentVolumeClaimSpec, VolumeResourceRequirements},
+    apimachinery::pkg::{api::resource::Quantity, apis::meta::v1::ObjectMeta},
+};
+use kube::ResourceExt;
+
+use super::meta;
+use crate::{
+    api::{ClaimSpec, EtcdCluster, EtcdMember},
+    kubernetes::labels,
+};
+
+/// The size of a volume that the spec says nothing about.
+const DEFAULT_SIZE: &str = "10Gi";
+/// How a volume is mounted that the spec says nothing about.
+const DEFAULT_MODE: &str = "ReadWriteOnce";
+
+/// The claim of a member, under its name; `None` when it keeps its data in an emptyDir.
+///
+/// Nothing owns it, so that the data outlives whatever is deleted by mistake; only with the deletionPolicy Delete it goes
+/// with the EtcdCluster, as the claims of a StatefulSet do.
+pub fn claim(member: &EtcdMember) -> Option<PersistentVolumeClaim> {
+    let spec = match &member.spec.storage {
+        Some(storage) if storage.empty_dir.is_some() => return None,
+        Some(storage) => storage.volume_claim_template.as_ref().map(|template| &template.spec),
+        None => None,
+    };
+    let goes_with_cluster = member.spec.deletion_policy.as_deref() == Some("Delete");
+    let owner = goes_with_cluster.then(|| {
+        vec![meta::owned_by::<EtcdCluster>(member.spec.cluster.clone(), member.spec.cluster_uid.clone())]
+    });
+    let annotations = [
+        (labels::SERIAL.to_owned(), member.spec.serial.to_string()),
+        (labels::VERSION.to_owned(), member.spec.version.to_string()),
+    ];
+    Some(PersistentVolumeClaim {
+        metadata: ObjectMeta {
+            name: Some(member.name_any()),
+            namespace: member.namespace(),
+            labels: Some(meta::member_labels(member)),
+            annotations: Some(annotations.into()),
+            owner_references: owner,
+            ..ObjectMeta::default()
+        },
+        spec: Some(claim_spec(spec)),
+        status: None,
+    })
+}
+
+fn claim_spec(spec: Option<&ClaimSpec>) -> PersistentVolumeClaimSpec {
+    let modes = spec.map(|spec| spec.access_modes.clone()).filter(|modes| !modes.is_empty());
+    let size = spec.map_or(DEFAULT_SIZE, |spec| &spec.resources.requests.storage.0);
+    PersistentVolumeClaimSpec {
+        access_modes: Some(modes.unwrap_or_else(|| vec![DEFAULT_MODE.to_owned()])),
+        storage_class_name: spec.and_then(|spec| spec.storage_class_name.clone()),
+        resources: Some(VolumeResourceRequirements {
+            requests: Some([("storage".to_owned(), Quantity(size.to_owned()))].into()),
+            limits: None,
+        }),
+        ..PersistentVolumeClaimSpec::default()
+    }
+}

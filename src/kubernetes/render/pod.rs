@@ -1,0 +1,232 @@
+//! The Pod of a member: the guard, etcd beside it, and what a person's template adds.
+
+use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt;
+use serde_json::{Map, Value, json};
+
+use super::{RenderError, Surroundings, Template, merge, meta, own, peer_domain, probes, template};
+use crate::{
+    api::{EmptyDir, EtcdMember},
+    kubernetes::labels,
+    member::guard::words::{
+        ASSIGNMENT, Assignment, CLIENT_PORT, GUARD_PORT, METRICS_PORT, PEER_PORT, POD_FOLDER, VOLUME,
+    },
+    plan::{MemberName, PeerDomain},
+};
+
+/// The volume with the member's data.
+pub(super) const DATA: &str = "data";
+/// The volume with the guard's program.
+pub(super) const PROGRAM: &str = "quorate";
+/// The variable with the address of the Pod.
+pub(super) const POD_IP: &str = "POD_IP";
+/// The ports of a member.
+pub(super) const PORTS: [(&str, u16); 4] =
+    [("client", CLIENT_PORT), ("peer", PEER_PORT), ("metrics", METRICS_PORT), ("guard", GUARD_PORT)];
+
+/// Who the processes are: nobody that owns anything else.
+const USER: i64 = 65532;
+
+/// The Pod of a member. `started` says whether etcd was ever started on its volume.
+///
+/// # Errors
+/// When its podTemplate is not the template of a Pod.
+pub fn pod(member: &EtcdMember, started: bool, around: &Surroundings) -> Result<Pod, RenderError> {
+    let object = format!("Pod {}", member.name_any());
+    let unwritable =
+        |error: serde_json::Error| RenderError::Unwritable { object: object.clone(), why: error.to_string() };
+    let mut pod = own_part(member, started, around).map_err(unwritable)?;
+    if let Some(wanted) = &member.spec.pod_template {
+        let unfit = |why| RenderError::Template { template: Template::Pod, object: object.clone(), why };
+        template::check(wanted).map_err(unfit)?;
+        merge::merge(&mut pod, &own::strip_pod(wanted).0);
+    }
+    let mut pod: Pod = serde_json::from_value(pod).map_err(|error| RenderError::Template {
+        template: Template::Pod,
+        object: object.clone(),
+        why: error.to_string(),
+    })?;
+    pod.metadata.owner_references = Some(vec![meta::owner(member)]);
+    meta::mark(&mut pod.metadata, pod_fingerprint(member));
+    Ok(pod)
+}
+
+/// The mark of a Pod that is made from a member as it is now. What only the guard is told does not count: it changes
+/// while the member stays what it is.
+pub fn pod_fingerprint(member: &EtcdMember) -> String {
+    let spec = &member.spec;
+    meta::fingerprint(&json!({
+        "version": spec.version,
+        "image": spec.image,
+        "imagePullPolicy": spec.image_pull_policy,
+        "options": spec.options,
+        "storage": spec.storage.as_ref().map(|storage| &storage.empty_dir),
+        "podTemplate": spec.pod_template,
+    }))
+}
+
+/// The Pod as it is without a template.
+fn own_part(member: &EtcdMember, started: bool, around: &Surroundings) -> Result<Value, serde_json::Error> {
+    let name = member.name_any();
+    let cluster = &member.spec.cluster;
+    Ok(json!({
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": name,
+            "namespace": around.namespace,
+            "labels": meta::member_labels(member),
+        },
+        "spec": {
+            "hostname": name,
+            "subdomain": labels::peer_service(cluster),
+            "restartPolicy": "Always",
+            "automountServiceAccountToken": false,
+            "enableServiceLinks": false,
+            "terminationGracePeriodSeconds": 30,
+            "readinessGates": [{"conditionType": labels::IN_SERVICE}],
+            "securityContext": {
+                "runAsNonRoot": true,
+                "runAsUser": USER,
+                "runAsGroup": USER,
+                "fsGroup": USER,
+                // A volume with many files is not walked through at every start.
+                "fsGroupChangePolicy": "OnRootMismatch",
+                "seccompProfile": {"type": "RuntimeDefault"},
+            },
+            "affinity": affinity(cluster),
+            "topologySpreadConstraints": spread(cluster),
+            "initContainers": [guard(around)],
+            "containers": [etcd(member, started, around)?],
+            "volumes": [
+                data_volume(member),
+                {"name": PROGRAM, "emptyDir": {"sizeLimit": "64Mi"}},
+            ],
+        },
+    }))
+}
+
+/// Copies the guard to where the container of etcd finds it.
+fn guard(around: &Surroundings) -> Value {
+    let mut container = json!({
+        "name": labels::INIT_CONTAINER,
+        "image": around.member_image,
+        "args": ["member", "install", "--to", POD_FOLDER],
+        "resources": {"requests": {"cpu": "10m", "memory": "16Mi"}},
+        "securityContext": confined(),
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "volumeMounts": [{"name": PROGRAM, "mountPath": POD_FOLDER}],
+    });
+    pull(&mut container, around.member_image_pull_policy.as_ref());
+    container
+}
+
+fn etcd(member: &EtcdMember, started: bool, around: &Surroundings) -> Result<Value, serde_json::Error> {
+    let ports = PORTS.map(|(name, port)| json!({"name": name, "containerPort": port, "protocol": "TCP"}));
+    let mut container = json!({
+        "name": labels::CONTAINER,
+        "image": member.spec.image,
+        "command": [format!("{POD_FOLDER}/quorate"), "member", "run"],
+        "env": variables(member, &assignment(member, started, around))?,
+        "ports": ports,
+        // Little enough for many small clusters on one node; real ones say what they need in the template.
+        "resources": {"requests": {"cpu": "10m", "memory": "64Mi"}},
+        "securityContext": confined(),
+        "startupProbe": probes::startup(),
+        "livenessProbe": probes::liveness(),
+        "readinessProbe": probes::readiness(),
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "volumeMounts": [
+            {"name": DATA, "mountPath": VOLUME},
+            {"name": PROGRAM, "mountPath": POD_FOLDER},
+        ],
+    });
+    pull(&mut container, member.spec.image_pull_policy.as_ref());
+    Ok(container)
+}
+
+fn pull(container: &mut Value, policy: Option<&String>) {
+    if let (Some(fields), Some(policy)) = (container.as_object_mut(), policy) {
+        fields.insert("imagePullPolicy".into(), policy.as_str().into());
+    }
+}
+
+fn variables(member: &EtcdMember, assignment: &Assignment) -> Result<Vec<Value>, serde_json::Error> {
+    let mut all = vec![
+        json!({"name": ASSIGNMENT, "value": literal(&serde_json::to_string(assignment)?)}),
+        json!({"name": POD_IP, "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": "status.podIP"}}}),
+    ];
+    let extra = &member.spec.options.extra_env;
+    let others = extra.iter().filter(|(name, _)| ![ASSIGNMENT, POD_IP].contains(&name.as_str()));
+    all.extend(others.map(|(name, value)| json!({"name": name, "value": literal(value)})));
+    Ok(all)
+}
+
+/// A value as it reaches the process: Kubernetes would put other variables in the place of `$(NAME)`, which no other
+/// platform does.
+fn literal(value: &str) -> String {
+    value.replace('$', "$$")
+}
+
+fn assignment(member: &EtcdMember, started: bool, around: &Surroundings) -> Assignment {
+    let name = MemberName(member.name_any());
+    let peers = peer_domain(&member.spec.cluster, &around.namespace, &around.cluster_domain);
+    Assignment {
+        uid: meta::uid(member),
+        version: member.spec.version,
+        options: member.spec.options.clone(),
+        peer_url: PeerDomain(peers.clone()).peer_url(&name),
+        client_url: format!("http://{name}.{peers}:{CLIENT_PORT}"),
+        admission: member.spec.admission.clone(),
+        name,
+        peers,
+        started,
+    }
+}
+
+fn data_volume(member: &EtcdMember) -> Value {
+    let dir = member.spec.storage.as_ref().and_then(|storage| storage.empty_dir.as_ref());
+    match dir {
+        None => json!({"name": DATA, "persistentVolumeClaim": {"claimName": member.name_any()}}),
+        Some(EmptyDir { medium, size_limit }) => {
+            let medium =
+                medium.as_ref().filter(|medium| !medium.is_empty()).map(|medium| ("medium", json!(medium)));
+            let limit = size_limit.as_ref().map(|limit| ("sizeLimit", json!(limit.0)));
+            let fields = [medium, limit].into_iter().flatten();
+            let dir: Map<_, _> = fields.map(|(name, value)| (name.to_owned(), value)).collect();
+            json!({"name": DATA, "emptyDir": dir})
+        }
+    }
+}
+
+/// What Pod Security *restricted* asks of a container, and a root file system that nobody writes to.
+fn confined() -> Value {
+    json!({
+        "allowPrivilegeEscalation": false,
+        "capabilities": {"drop": ["ALL"]},
+        "readOnlyRootFilesystem": true,
+    })
+}
+
+/// Members of a cluster rather on different nodes. Not strictly: a member beside another is better than none.
+fn affinity(cluster: &str) -> Value {
+    let term = json!({
+        "labelSelector": {"matchLabels": meta::selector(cluster)},
+        "topologyKey": "kubernetes.io/hostname",
+    });
+    json!({"podAntiAffinity": {
+        "preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 100, "podAffinityTerm": term}],
+    }})
+}
+
+/// Members of a cluster evenly over zones and nodes, as far as it goes.
+fn spread(cluster: &str) -> [Value; 2] {
+    ["topology.kubernetes.io/zone", "kubernetes.io/hostname"].map(|key| {
+        json!({
+            "maxSkew": 1,
+            "topologyKey": key,
+            "whenUnsatisfiable": "ScheduleAnyway",
+            "labelSelector": {"matchLabels": meta::selector(cluster)},
+        })
+    })
+}
