@@ -37,6 +37,7 @@ pub struct Engine<P> {
     divergence: Option<Divergence>,
     comparing: Option<JoinHandle<Divergence>>,
     published: Option<ClusterStatus>,
+    shown_at: Option<Instant>,
     patience: Patience,
     complaint: Option<String>,
 }
@@ -64,6 +65,7 @@ impl<P: Platform> Engine<P> {
             divergence: None,
             comparing: None,
             published,
+            shown_at: None,
             patience: Patience::default(),
             complaint: None,
         }
@@ -162,15 +164,21 @@ impl<P: Platform> Engine<P> {
         }
     }
 
-    /// Shows a status, on difference only.
+    /// Shows a status, on difference only; one that says little that is new may have to wait for a later pass.
     ///
     /// # Errors
     /// When the platform can't.
     pub async fn publish(&mut self, status: ClusterStatus) -> Result<(), P::Error> {
-        if self.published.as_ref() != Some(&status) {
-            self.platform.publish(&status).await?;
-            self.published = Some(status);
+        if let Some(shown) = &self.published {
+            let due = plan::status::notable::due_after(shown, &status, &self.policy);
+            let waited = self.shown_at.map_or(Duration::MAX, |at| at.elapsed());
+            if *shown == status || waited < due {
+                return Ok(());
+            }
         }
+        self.platform.publish(&status).await?;
+        self.published = Some(status);
+        self.shown_at = Some(Instant::now());
         Ok(())
     }
 

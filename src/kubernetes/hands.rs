@@ -160,7 +160,8 @@ impl Hands {
     /// As [`Self::make_member`].
     pub async fn mark_started(&self, member: &Identity) -> Result<()> {
         let api = self.api::<EtcdMember>(&member.namespace);
-        let change = Patch::Merge(json!({ "metadata": { "uid": member.uid }, "status": { "started": true } }));
+        let change =
+            Patch::Merge(json!({ "metadata": { "uid": member.uid }, "status": { "started": true } }));
         let changed = api
             .patch_status(&member.name, &PatchParams::default(), &change)
             .await
@@ -194,7 +195,12 @@ impl Hands {
     ///
     /// # Errors
     /// As [`Self::make_member`].
-    pub async fn show_status(&self, cluster: &Identity, status: &ClusterStatus, old: Option<&ClusterStatus>) -> Result<()> {
+    pub async fn show_status(
+        &self,
+        cluster: &Identity,
+        status: &ClusterStatus,
+        old: Option<&ClusterStatus>,
+    ) -> Result<()> {
         let change = Patch::Merge(json!({
             "metadata": { "uid": cluster.uid },
             "status": with_absent_fields(status, old),
@@ -223,8 +229,9 @@ impl Hands {
             "reason": reason,
             "lastTransitionTime": format!("{:.0}", jiff::Timestamp::now()),
         });
-        let change =
-            Patch::Strategic(json!({ "metadata": { "uid": pod.uid }, "status": { "conditions": [condition] } }));
+        let change = Patch::Strategic(
+            json!({ "metadata": { "uid": pod.uid }, "status": { "conditions": [condition] } }),
+        );
         let api = self.api::<Pod>(&pod.namespace);
         let changed = api
             .patch_status(&pod.name, &PatchParams::default(), &change)
@@ -283,12 +290,20 @@ impl Hands {
             self.read::<EtcdCluster, _>(namespace, cluster, &stores.clusters, |one| ClusterView::of(Ok(one))),
             self.read::<EtcdMember, _>(namespace, member, &stores.members, MemberView::of),
             self.read::<Pod, _>(namespace, member, &stores.pods, |one| PodView::of(&one)),
-            self.read::<PersistentVolumeClaim, _>(namespace, member, &stores.claims, |one| ClaimView::of(&one)),
+            self.read::<PersistentVolumeClaim, _>(namespace, member, &stores.claims, |one| ClaimView::of(
+                &one
+            )),
         );
         Ok([cluster?, object?, pod?, claim?].into_iter().all(|same| same))
     }
 
-    async fn read<K, V>(&self, namespace: &str, name: &str, store: &Store<V>, view: fn(K) -> V) -> Result<bool>
+    async fn read<K, V>(
+        &self,
+        namespace: &str,
+        name: &str,
+        store: &Store<V>,
+        view: fn(K) -> V,
+    ) -> Result<bool>
     where
         K: Resource<Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug,
         K::DynamicType: Default,

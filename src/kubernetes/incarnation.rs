@@ -85,7 +85,8 @@ fn data(facts: &Facts<'_>) -> Data {
 }
 
 fn volume_there(facts: &Facts<'_>) -> bool {
-    let ephemeral = facts.member.object.spec.storage.as_ref().is_some_and(|storage| storage.empty_dir.is_some());
+    let ephemeral =
+        facts.member.object.spec.storage.as_ref().is_some_and(|storage| storage.empty_dir.is_some());
     match ephemeral {
         // It lives and dies with its Pod.
         true => facts.pod.is_some_and(|pod| !pod.identity.deleting),
@@ -104,7 +105,10 @@ fn process(facts: &Facts<'_>) -> Process {
         return blocked(format!("its Pod is being deleted{}", on_node(pod)));
     }
     if pod.owner.as_ref() != Some(&facts.member.identity.uid) {
-        return blocked(format!("a Pod {} that is not the operator's is in its place; delete it", pod.identity.name));
+        return blocked(format!(
+            "a Pod {} that is not the operator's is in its place; delete it",
+            pod.identity.name
+        ));
     }
     match facts.guard {
         Some(guard) if pod.container.running.is_some() => guarded(facts, guard),
@@ -146,7 +150,9 @@ fn unguarded(pod: &PodView) -> Process {
     }
     match waiting {
         Some((reason, message)) if !message.is_empty() => blocked(format!("{reason}: {message}")),
-        Some((reason, _)) if reason != "PodInitializing" && reason != "ContainerCreating" => blocked(reason.clone()),
+        Some((reason, _)) if reason != "PodInitializing" && reason != "ContainerCreating" => {
+            blocked(reason.clone())
+        }
         _ => match &pod.message {
             Some(message) => blocked(format!("its Pod is {}: {message}", pod.phase)),
             None => blocked("its Pod is being made".into()),
@@ -156,7 +162,8 @@ fn unguarded(pod: &PodView) -> Process {
 
 fn without_pod(facts: &Facts<'_>) -> String {
     let name = &facts.member.identity.name;
-    let ephemeral = facts.member.object.spec.storage.as_ref().is_some_and(|storage| storage.empty_dir.is_some());
+    let ephemeral =
+        facts.member.object.spec.storage.as_ref().is_some_and(|storage| storage.empty_dir.is_some());
     match facts.claim {
         _ if ephemeral => "its Pod is being made".into(),
         Some(claim) if claim.identity.deleting => format!("its claim {name} is being deleted"),

@@ -42,7 +42,5 @@ pub fn client_service(cluster: &str) -> String {
 pub fn peer_service(cluster: &str) -> String {
     format!("{cluster}-peers")
 }
-/// Annotation of a claim: which name of its cluster it bears.
-pub const SERIAL: &str = "quorate.dev/serial";
-/// Annotation of a claim: the version of etcd that runs on it.
-pub const VERSION: &str = "quorate.dev/version";
+/// Annotation of an EtcdMember: no other volume of its cluster is left, so it forgets the other members at its start.
+pub const ALONE: &str = "quorate.dev/alone";

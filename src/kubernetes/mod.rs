@@ -1,6 +1,7 @@
 //! The platform for Kubernetes: controllers, watches and the objects of a cluster.
 
 pub mod clusters;
+pub mod control;
 mod ensure;
 pub mod guards;
 pub mod hands;

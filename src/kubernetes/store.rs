@@ -71,7 +71,13 @@ struct Inner<V> {
 
 impl<V> Default for Store<V> {
     fn default() -> Self {
-        Self { inner: Mutex::new(Inner { objects: BTreeMap::new(), gone: HashSet::new(), written: HashSet::new() }) }
+        Self {
+            inner: Mutex::new(Inner {
+                objects: BTreeMap::new(),
+                gone: HashSet::new(),
+                written: HashSet::new(),
+            }),
+        }
     }
 }
 
@@ -129,9 +135,8 @@ impl<V: View> Store<V> {
             return false;
         }
         let key = identity.key();
-        let older = |known: &V| {
-            known.identity().uid == identity.uid && known.identity().version >= identity.version
-        };
+        let older =
+            |known: &V| known.identity().uid == identity.uid && known.identity().version >= identity.version;
         if inner.objects.get(&key).is_some_and(older) {
             return false;
         }
@@ -223,7 +228,11 @@ mod tests {
         assert_eq!(store.get("ns", "a"), None);
         assert!(store.learn(thing("a", "2", 9)));
         store.deleted(&thing("a", "1", 8).0);
-        assert_eq!(store.get("ns", "a"), Some(thing("a", "2", 9)), "the end of the old one is not that of the new");
+        assert_eq!(
+            store.get("ns", "a"),
+            Some(thing("a", "2", 9)),
+            "the end of the old one is not that of the new"
+        );
     }
 
     #[test]

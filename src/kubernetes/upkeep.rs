@@ -17,11 +17,6 @@ pub enum Upkeep {
         /// Why.
         why: String,
     },
-    /// Make its claim larger.
-    Expand {
-        /// The size it shall have.
-        to: String,
-    },
 }
 
 /// What is missing of a member. `started` says whether etcd ever ran on its volume: then no empty volume is made in the

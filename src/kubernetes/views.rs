@@ -66,9 +66,8 @@ impl PodView {
     pub fn of(pod: &Pod) -> Self {
         let spec = pod.spec.as_ref();
         let status = pod.status.clone().unwrap_or_default();
-        let condition = |kind: &str| {
-            status.conditions.iter().flatten().find(|condition| condition.type_ == kind)
-        };
+        let condition =
+            |kind: &str| status.conditions.iter().flatten().find(|condition| condition.type_ == kind);
         let unschedulable = condition("PodScheduled")
             .filter(|condition| condition.status == "False")
             .map(|condition| condition.message.clone().unwrap_or_default());

@@ -16,7 +16,6 @@ use k8s_openapi::api::{
 };
 use kube::{
     Api, Client,
-
     core::{DeserializeGuard, PartialObjectMeta},
     runtime::{WatchStreamExt, watcher},
 };
@@ -121,20 +120,44 @@ pub fn start(
         let own = everything.clone().labels(labels::CLUSTER);
 
         let events = watcher(api::<DeserializeGuard<EtcdCluster>>(client, &scope), everything.clone());
-        tasks.spawn(of().follow("EtcdCluster", events, |object| ClusterView::of(object.0), |s| &s.clusters, |bell, one| {
-            bell.cluster(one.key());
-            bell.ring(one);
-        }));
+        tasks.spawn(of().follow(
+            "EtcdCluster",
+            events,
+            |object| ClusterView::of(object.0),
+            |s| &s.clusters,
+            |bell, one| {
+                bell.cluster(one.key());
+                bell.ring(one);
+            },
+        ));
         let events = watcher(api::<EtcdMember>(client, &scope), own.clone());
         tasks.spawn(of().follow("EtcdMember", events, MemberView::of, |s| &s.members, both));
         let events = watcher(api::<Pod>(client, &scope), own.clone());
         tasks.spawn(of().follow("Pod", events, |pod| PodView::of(&pod), |s| &s.pods, both));
         let events = watcher(api::<PersistentVolumeClaim>(client, &scope), own.clone());
-        tasks.spawn(of().follow("PersistentVolumeClaim", events, |claim| ClaimView::of(&claim), |s| &s.claims, both));
+        tasks.spawn(of().follow(
+            "PersistentVolumeClaim",
+            events,
+            |claim| ClaimView::of(&claim),
+            |s| &s.claims,
+            both,
+        ));
         let events = watcher(api::<PartialObjectMeta<Service>>(client, &scope), own.clone());
-        tasks.spawn(of().follow("Service", events, |one| ObjectView::of_partial(&one), |s| &s.services, Bell::ring));
+        tasks.spawn(of().follow(
+            "Service",
+            events,
+            |one| ObjectView::of_partial(&one),
+            |s| &s.services,
+            Bell::ring,
+        ));
         let events = watcher(api::<PartialObjectMeta<PodDisruptionBudget>>(client, &scope), own);
-        tasks.spawn(of().follow("PodDisruptionBudget", events, |one| ObjectView::of_partial(&one), |s| &s.budgets, Bell::ring));
+        tasks.spawn(of().follow(
+            "PodDisruptionBudget",
+            events,
+            |one| ObjectView::of_partial(&one),
+            |s| &s.budgets,
+            Bell::ring,
+        ));
     }
 }
 
@@ -214,7 +237,11 @@ impl Scope {
                     Ok(None) => return,
                     Err(error) => {
                         // Whoever reads a log wants to know once that the API server is away, not every second.
-                        if listed { debug!(kind, %error, "watch broken; it is begun anew") } else { warn!(kind, %error, "watch broken; it is begun anew") }
+                        if listed {
+                            debug!(kind, %error, "watch broken; it is begun anew")
+                        } else {
+                            warn!(kind, %error, "watch broken; it is begun anew")
+                        }
                         continue;
                     }
                 };

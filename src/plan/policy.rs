@@ -19,6 +19,12 @@ pub struct Policy {
     pub back_off: Duration,
     /// How long to rest when everything is as wanted and nothing changes.
     pub rest: Duration,
+    /// The shortest time between two statuses that differ only in what single members do.
+    pub members: Duration,
+    /// The shortest time between two statuses that differ only in words.
+    pub words: Duration,
+    /// The shortest time between two statuses that differ only in sizes and counters.
+    pub sizes: Duration,
     /// The shortest time between two comparisons of the members' data.
     pub compare: Duration,
 }
@@ -33,12 +39,28 @@ impl Default for Policy {
             catch_up: 500,
             back_off: Duration::from_secs(60),
             rest: Duration::from_secs(2),
+            members: Duration::ZERO,
+            words: Duration::ZERO,
+            sizes: Duration::ZERO,
             compare: Duration::from_secs(45),
         }
     }
 }
 
 impl Policy {
+    /// For Kubernetes: watches tell what changes there, so that looks are only for what members say of themselves, and
+    /// each status that is shown is a write to the API server.
+    pub fn kubernetes() -> Self {
+        Self {
+            rest: Duration::from_secs(10),
+            members: Duration::from_secs(1),
+            words: Duration::from_secs(2),
+            sizes: Duration::from_secs(60),
+            bootstrap: Duration::from_secs(30),
+            ..Self::default()
+        }
+    }
+
     /// How long to wait before the next start of a member that ended `failures` times in a row: at once after the
     /// first time, then 1 s, 2 s, 4 s and so on.
     pub fn restart_after(&self, failures: u32) -> Duration {

@@ -3,6 +3,7 @@
 //! No decision ever depends on it.
 
 mod conditions;
+pub mod notable;
 
 use jiff::Timestamp;
 use schemars::JsonSchema;

@@ -1,0 +1,526 @@
+//! One cluster on Kubernetes: the verbs of the engine, carried out on its objects.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use futures::future::join_all;
+use jiff::Timestamp;
+use kube::ResourceExt;
+use serde_json::{Value, json};
+use tokio::sync::Notify;
+
+use super::{
+    guards::{self, GuardError},
+    hands::{CallError, Hands},
+    incarnation::{self, Facts},
+    labels,
+    render::{self, RenderError},
+    store::{Identity, Key},
+    views::{ClaimView, ClusterView, MemberView, PodView},
+    volumes::Volumes,
+};
+use crate::{
+    api::{EtcdCluster, validate},
+    engine::{Observed, Platform},
+    etcd::{Endpoint, http::Http},
+    member::guard::words::{CLIENT_PORT, GuardState, METRICS_PORT, PEER_PORT},
+    plan::{
+        Admission, ClusterId, ClusterState, Data, Desired, EtcdVersion, Incarnation, MemberName, PeerDomain,
+        Process, Record, Step, status::ClusterStatus,
+    },
+};
+
+/// Why a verb failed on Kubernetes.
+#[derive(Debug, thiserror::Error)]
+pub enum KubernetesError {
+    /// The API server refused a call, or did not answer.
+    #[error(transparent)]
+    Call(#[from] CallError),
+    /// An object can't be made from the spec.
+    #[error(transparent)]
+    Render(#[from] RenderError),
+    /// A guard was not told.
+    #[error(transparent)]
+    Guard(#[from] GuardError),
+    /// The cluster's object is gone, or another one bears its name.
+    #[error("EtcdCluster {0} is gone")]
+    Gone(String),
+    /// The object can't be read.
+    #[error("EtcdCluster {name} can't be read: {why}; correct it with kubectl edit")]
+    Malformed {
+        /// Its name.
+        name: String,
+        /// What does not fit.
+        why: String,
+    },
+    /// The spec breaks a rule that the API server did not apply.
+    #[error("the spec of EtcdCluster {name} is refused: {why}")]
+    Refused {
+        /// Its name.
+        name: String,
+        /// The rules, and what to do.
+        why: String,
+    },
+    /// What a destructive step relied on is not so any more.
+    #[error("{member} is not as it was seen a moment ago; nothing is removed before the next look")]
+    Stale {
+        /// The member.
+        member: String,
+    },
+    /// A member's object is not there.
+    #[error("member {0} does not exist")]
+    NoSuchMember(MemberName),
+    /// An object of another one's is where the operator's own should be.
+    #[error("{kind} {name} is there and is not the operator's; rename the cluster, or delete that object")]
+    Foreign {
+        /// Its kind.
+        kind: &'static str,
+        /// Its name.
+        name: String,
+    },
+}
+
+/// What all clusters share.
+pub struct Shared {
+    /// What writes, and what the watches have shown.
+    pub hands: Hands,
+    /// For the guards.
+    pub http: Http,
+    /// The operator's own image.
+    pub image: String,
+    /// The domain of the Kubernetes cluster.
+    pub cluster_domain: String,
+}
+
+/// One cluster on Kubernetes.
+pub struct KubernetesPlatform {
+    shared: Arc<Shared>,
+    namespace: String,
+    name: String,
+    uid: String,
+    woken: Arc<Notify>,
+    volumes: Volumes,
+}
+
+impl KubernetesPlatform {
+    /// Takes the cluster of that name and UID; `woken` is notified of what happens to its objects.
+    pub fn new(shared: Arc<Shared>, key: &Key, uid: String, woken: Arc<Notify>) -> Self {
+        let (namespace, name) = key.clone();
+        Self { shared, namespace, name, uid, woken, volumes: Volumes::default() }
+    }
+
+    pub(super) fn hands(&self) -> &Hands {
+        &self.shared.hands
+    }
+
+    /// The cluster as it was seen last.
+    ///
+    /// # Errors
+    /// When it is gone or can't be read.
+    pub fn cluster(&self) -> Result<(Identity, EtcdCluster), KubernetesError> {
+        let view = self.hands().stores.clusters.get(&self.namespace, &self.name);
+        let view = view.filter(|view| view.identity.uid == self.uid && !view.identity.deleting);
+        let ClusterView { identity, object } =
+            view.ok_or_else(|| KubernetesError::Gone(self.name.clone()))?;
+        let object = object.map_err(|why| KubernetesError::Malformed { name: self.name.clone(), why })?;
+        Ok((identity, object))
+    }
+
+    /// The members that were made for this very cluster.
+    pub(super) fn members(&self) -> Vec<MemberView> {
+        let mut members = self.hands().stores.members.of_cluster(&self.namespace, &self.name);
+        members.retain(|one| one.object.spec.cluster_uid == self.uid && !one.identity.deleting);
+        members
+    }
+
+    fn member(&self, name: &MemberName) -> Option<MemberView> {
+        self.members().into_iter().find(|one| one.identity.name == name.0)
+    }
+
+    fn known(&self, name: &MemberName) -> Result<MemberView, KubernetesError> {
+        self.member(name).ok_or_else(|| KubernetesError::NoSuchMember(name.clone()))
+    }
+
+    fn pod(&self, name: &str) -> Option<PodView> {
+        self.hands().stores.pods.get(&self.namespace, name)
+    }
+
+    fn claim(&self, name: &str) -> Option<ClaimView> {
+        self.hands().stores.claims.get(&self.namespace, name)
+    }
+
+    /// The spec, checked, in the words of the plan.
+    fn desired(&self, cluster: &EtcdCluster, members: &[MemberView]) -> Result<Desired, KubernetesError> {
+        let mut desired = validate::check(&self.name, &cluster.spec).map_err(|problems| {
+            let why = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+            KubernetesError::Refused { name: self.name.clone(), why }
+        })?;
+        let template = cluster.spec.pod_template.iter().flat_map(render::ignored);
+        let service = cluster.spec.services.iter().filter_map(|services| services.client.as_ref());
+        desired.not_applied = template.chain(service.flat_map(render::ignored_of_service)).collect();
+        // A formed cluster keeps its version: another one is reached by a rolling upgrade only.
+        let running = members.iter().map(|one| one.object.spec.version).min();
+        if let Some(running) =
+            running.filter(|running| formed(cluster).is_some() && *running != desired.version)
+        {
+            desired.not_applied.push(format!(
+                "spec.version is {}, and the members run etcd {running}: the version of a cluster that formed stays",
+                desired.version
+            ));
+            desired.version = running;
+        }
+        Ok(desired)
+    }
+
+    /// What a member's objects and guard say, put together.
+    async fn look_at(
+        &self,
+        member: &MemberView,
+        cluster: &EtcdCluster,
+        domain: &PeerDomain,
+    ) -> (Incarnation, Option<Endpoint>) {
+        let name = &member.identity.name;
+        let (pod, claim) = (self.pod(name), self.claim(name));
+        let guard = match &pod {
+            Some(pod) if !pod.identity.deleting => guards::state(&self.shared.http, pod).await,
+            _ => None,
+        };
+        let volume_gone = self.volumes.gone(self.hands(), pod.as_ref(), claim.as_ref()).await;
+        let facts = Facts {
+            member,
+            pod: pod.as_ref(),
+            claim: claim.as_ref(),
+            guard: guard.as_ref(),
+            formed: formed(cluster).is_some(),
+            peers_placed: self.peers_placed(member),
+            volume_gone: volume_gone.as_deref(),
+            behind: render::difference(&member.object, cluster),
+            domain,
+            now: Timestamp::now(),
+        };
+        let incarnation = incarnation::incarnation(&facts);
+        self.record_start(member, guard.as_ref()).await;
+        let endpoint = pod.and_then(|pod| pod.address).map(|address| Endpoint {
+            client_url: guards::url(&address, CLIENT_PORT),
+            peer_url: guards::url(&address, PEER_PORT),
+            metrics_url: Some(guards::url(&address, METRICS_PORT)),
+        });
+        (incarnation, endpoint)
+    }
+
+    /// Writes down that etcd was started on a member's volume, for the time when its guard can't say so. Those that
+    /// form a cluster need no such record: that it formed says it of all of them.
+    async fn record_start(&self, member: &MemberView, guard: Option<&GuardState>) {
+        let joined =
+            member.object.spec.admission.as_ref().is_some_and(|told| told.state == ClusterState::Existing);
+        if joined && !member.started() && guard.is_some_and(|guard| guard.started && guard.present) {
+            if let Err(error) = self.hands().mark_started(&member.identity).await {
+                tracing::warn!(%error, "it is recorded at the next look");
+            }
+        }
+    }
+
+    /// Whether the Pods of all that form a cluster with this member have addresses.
+    fn peers_placed(&self, member: &MemberView) -> bool {
+        let Some(admission) = &member.object.spec.admission else { return true };
+        admission.state == ClusterState::Existing
+            || admission
+                .initial_cluster
+                .iter()
+                .all(|peer| self.pod(&peer.name).is_some_and(|pod| pod.address.is_some()))
+    }
+
+    /// A claim whose EtcdMember was deleted by somebody else: a member whose data is there.
+    fn orphan(
+        &self,
+        claim: &ClaimView,
+        cluster: &EtcdCluster,
+        domain: &PeerDomain,
+        desired: &Desired,
+    ) -> Incarnation {
+        let name = MemberName(claim.identity.name.clone());
+        Incarnation {
+            peer_url: domain.peer_url(&name),
+            client_url: String::new(),
+            created: claim.created.unwrap_or(Timestamp::UNIX_EPOCH),
+            version: claim.version.as_ref().and_then(|text| text.parse().ok()).unwrap_or(desired.version),
+            options: desired.options.clone(),
+            admission: Some(taken_up()),
+            process: Process::Blocked {
+                why: format!(
+                    "its EtcdMember was deleted and is made again over its claim in namespace {}",
+                    self.namespace
+                ),
+                at: Timestamp::UNIX_EPOCH,
+            },
+            data: Data { started: formed(cluster).is_some(), present: !claim.identity.deleting },
+            supervised: false,
+            behind: None,
+            draining: None,
+            restart_requested: None,
+            replace_requested: false,
+            node: String::new(),
+            report: None,
+            name,
+        }
+    }
+
+    /// Gives a member what the spec says now, and ends its Pod: the next one is made from it.
+    async fn renew(&self, member: &MemberView) -> Result<(), KubernetesError> {
+        let (_, cluster) = self.cluster()?;
+        let desired = self.desired(&cluster, &self.members())?;
+        let spec = &member.object.spec;
+        let name = MemberName(member.identity.name.clone());
+        let serial = spec.serial.cast_unsigned();
+        let fresh = render::member_spec(&cluster, &name, serial, spec.version, &desired.options, None);
+        let fields = |spec: &crate::api::EtcdMemberSpec| {
+            json!({
+                "image": spec.image,
+                "imagePullPolicy": spec.image_pull_policy,
+                "options": spec.options,
+                "podTemplate": spec.pod_template,
+            })
+        };
+        let (old, new) = (fields(spec), fields(&fresh.spec));
+        if old != new {
+            // A merge keeps what it does not name, so each field is emptied where it is not wanted any more.
+            self.hands().change_member(&member.identity, json!({ "spec": replacing(&old, new) })).await?;
+        }
+        if let Some(pod) = self.pod(&name.0).filter(|pod| !pod.identity.deleting) {
+            self.hands().delete_pod(&pod.identity).await?;
+        }
+        Ok(())
+    }
+
+    /// Makes an EtcdMember over a claim that is there.
+    async fn make_over(&self, claim: &ClaimView, alone: bool) -> Result<(), KubernetesError> {
+        let (_, cluster) = self.cluster()?;
+        let desired = self.desired(&cluster, &self.members())?;
+        if claim.cluster_uid.as_deref() != Some(&self.uid) {
+            let change = json!({ "metadata": { "labels": { labels::CLUSTER_UID: self.uid } } });
+            self.hands().change_claim(&claim.identity, change).await?;
+        }
+        let name = MemberName(claim.identity.name.clone());
+        let version = claim.version.as_ref().and_then(|text| text.parse().ok()).unwrap_or(desired.version);
+        let serial = claim.serial.unwrap_or_default();
+        let mut member =
+            render::member_spec(&cluster, &name, serial, version, &desired.options, Some(taken_up()));
+        if alone {
+            member.annotations_mut().insert(labels::ALONE.to_owned(), "true".to_owned());
+        }
+        self.hands().make_member(&member).await?;
+        Ok(())
+    }
+}
+
+/// The admission of a member that knows its peers from its data.
+fn taken_up() -> Admission {
+    Admission { state: ClusterState::Existing, initial_cluster: Vec::new(), token: String::new(), id: None }
+}
+
+/// The new value of an object for a merge patch that replaces the old one: what is gone is named as null.
+fn replacing(old: &Value, new: Value) -> Value {
+    match (old, new) {
+        (Value::Object(old), Value::Object(mut new)) => {
+            for (name, old) in old {
+                let value = new.remove(name).unwrap_or(Value::Null);
+                new.insert(name.clone(), replacing(old, value));
+            }
+            Value::Object(new)
+        }
+        (_, new) => new,
+    }
+}
+
+/// The ID under which the cluster is recorded to have formed: written as an annotation, shown in the status.
+pub(super) fn formed(cluster: &EtcdCluster) -> Option<ClusterId> {
+    let shown = cluster.status.as_ref().and_then(|status| status.cluster_id.clone());
+    let written = cluster.annotations().get(labels::CLUSTER_ID).cloned().or(shown)?;
+    u64::from_str_radix(&written, 16).ok().map(ClusterId)
+}
+
+impl Platform for KubernetesPlatform {
+    type Error = KubernetesError;
+
+    async fn observe(&self) -> Result<Observed, KubernetesError> {
+        let (_, cluster) = self.cluster()?;
+        let members = self.members();
+        let mut desired = self.desired(&cluster, &members)?;
+        let domain =
+            PeerDomain(render::peer_domain(&self.name, &self.namespace, &self.shared.cluster_domain));
+        let looks = join_all(members.iter().map(|one| self.look_at(one, &cluster, &domain))).await;
+        let mut incarnations = Vec::new();
+        let mut endpoints = BTreeMap::new();
+        for (incarnation, endpoint) in looks {
+            if let Some(endpoint) = endpoint {
+                endpoints.insert(incarnation.name.clone(), endpoint);
+            }
+            incarnations.push(incarnation);
+        }
+        let claims = self.hands().stores.claims.of_cluster(&self.namespace, &self.name);
+        let (own, former): (Vec<_>, Vec<_>) =
+            claims.into_iter().partition(|claim| claim.cluster_uid.as_deref() == Some(&self.uid));
+        desired.not_applied.extend(self.volumes.grow(self.hands(), &cluster, &own).await);
+        let orphans = own.iter().filter(|claim| {
+            !claim.identity.deleting && !members.iter().any(|one| one.identity.name == claim.identity.name)
+        });
+        incarnations.extend(orphans.map(|claim| self.orphan(claim, &cluster, &domain, &desired)));
+        incarnations.sort_by(|a, b| (a.created, &a.name).cmp(&(b.created, &b.name)));
+        let given_out = members
+            .iter()
+            .map(|one| one.object.spec.serial.cast_unsigned())
+            .chain(own.iter().filter_map(|claim| claim.serial));
+        let written = cluster.annotations().get(labels::SERIAL).and_then(|text| text.parse().ok());
+        let serial = given_out.chain(written).max().unwrap_or_default();
+        let left = former
+            .iter()
+            .filter(|claim| formed(&cluster).is_none() && !claim.identity.deleting)
+            .map(|claim| MemberName(claim.identity.name.clone()))
+            .collect();
+        Ok(Observed {
+            cluster: self.name.clone(),
+            uid: self.uid.clone(),
+            generation: cluster.metadata.generation,
+            desired,
+            record: Record { cluster_id: formed(&cluster), serial },
+            incarnations,
+            left,
+            domain: Some(domain),
+            endpoints,
+        })
+    }
+
+    async fn reserve(
+        &self,
+        name: &MemberName,
+        serial: u64,
+        version: EtcdVersion,
+        admission: Option<&Admission>,
+    ) -> Result<(), KubernetesError> {
+        let (_, cluster) = self.cluster()?;
+        let desired = self.desired(&cluster, &self.members())?;
+        let member =
+            render::member_spec(&cluster, name, serial, version, &desired.options, admission.cloned());
+        match self.hands().make_member(&member).await {
+            // Made by this very step, whose answer got lost: the fresh read shows it at the next look.
+            Err(error) if error.already_exists() => {
+                self.hands().refresh(&self.namespace, &self.name, &name.0).await?;
+                Ok(())
+            }
+            result => Ok(result?),
+        }
+    }
+
+    async fn take_up(&self, name: &MemberName, alone: bool) -> Result<(), KubernetesError> {
+        let claim = self.claim(&name.0).ok_or_else(|| KubernetesError::NoSuchMember(name.clone()))?;
+        self.make_over(&claim, alone).await
+    }
+
+    async fn admit(&self, name: &MemberName, admission: &Admission) -> Result<(), KubernetesError> {
+        let member = self.known(name)?;
+        let now = format!("{:.0}", Timestamp::now());
+        let change = json!({ "spec": { "admission": admission, "admitted": now } });
+        Ok(self.hands().change_member(&member.identity, change).await?)
+    }
+
+    async fn start(&self, name: &MemberName, _check: bool) -> Result<(), KubernetesError> {
+        let Some(member) = self.member(name) else {
+            return self.take_up(name, false).await;
+        };
+        let pod = self.pod(&name.0);
+        let waiting = match &pod {
+            Some(pod) => guards::state(&self.shared.http, pod).await,
+            None => None,
+        };
+        match (waiting, &member.object.spec.admission) {
+            (
+                Some(GuardState { phase: crate::member::guard::words::Phase::Waiting, .. }),
+                Some(admission),
+            ) => Ok(guards::start(&self.shared.http, pod.as_ref(), &name.0, &member.identity.uid, admission)
+                .await?),
+            _ => self.renew(&member).await,
+        }
+    }
+
+    async fn stop(&self, name: &MemberName) -> Result<(), KubernetesError> {
+        self.renew(&self.known(name)?).await
+    }
+
+    async fn drain(&self, name: &MemberName, draining: bool) -> Result<(), KubernetesError> {
+        let member = self.known(name)?;
+        let since = draining.then(|| format!("{:.3}", Timestamp::now()));
+        Ok(self.hands().change_member(&member.identity, json!({ "spec": { "draining": since } })).await?)
+    }
+
+    /// Deleted in an order that can be taken up again after a crash at any place: the EtcdMember, which brings the next
+    /// look back here, goes last.
+    async fn discard(&self, name: &MemberName) -> Result<(), KubernetesError> {
+        let (identity, cluster) = self.cluster()?;
+        if let Some(member) = self.member(name) {
+            let written = cluster.annotations().get(labels::SERIAL).and_then(|text| text.parse::<i64>().ok());
+            let newest = self.members().iter().map(|one| one.object.spec.serial).max()
+                == Some(member.object.spec.serial);
+            if newest && written < Some(member.object.spec.serial) {
+                let serial = member.object.spec.serial.to_string();
+                self.hands().annotate_cluster(&identity, labels::SERIAL, &serial).await?;
+            }
+            if !member.object.spec.discarded {
+                self.hands()
+                    .change_member(&member.identity, json!({ "spec": { "discarded": true } }))
+                    .await?;
+            }
+        }
+        if let Some(claim) = self
+            .claim(&name.0)
+            .filter(|claim| claim.cluster_uid.as_deref() == Some(&self.uid) && !claim.identity.deleting)
+        {
+            self.hands().delete_claim(&claim.identity).await?;
+        }
+        if let Some(pod) = self.pod(&name.0).filter(|pod| !pod.identity.deleting) {
+            self.hands().delete_pod(&pod.identity).await?;
+        }
+        if let Some(member) = self.member(name) {
+            self.hands().delete_member(&member.identity).await?;
+        }
+        Ok(())
+    }
+
+    async fn record_formed(&self, cluster_id: ClusterId) -> Result<(), KubernetesError> {
+        let (identity, _) = self.cluster()?;
+        Ok(self.hands().annotate_cluster(&identity, labels::CLUSTER_ID, &cluster_id.to_string()).await?)
+    }
+
+    async fn confirm(&self, step: &Step) -> Result<(), KubernetesError> {
+        let member = step.member();
+        if member.is_empty() || self.hands().refresh(&self.namespace, &self.name, member).await? {
+            return Ok(());
+        }
+        Err(KubernetesError::Stale { member: member.to_owned() })
+    }
+
+    async fn serve(&self, members: &[MemberName]) -> Result<(), KubernetesError> {
+        for member in self.members() {
+            let Some(pod) = self.pod(&member.identity.name).filter(|pod| !pod.identity.deleting) else {
+                continue;
+            };
+            let open = members.iter().any(|name| name.0 == member.identity.name);
+            if pod.in_service.unwrap_or(false) != open {
+                let reason = if open { "Voter" } else { "Leaving" };
+                match self.hands().set_in_service(&pod.identity, open, reason).await {
+                    // A Pod that went meanwhile is nobody's to serve.
+                    Err(error) if error.not_found() || error.conflict() => {}
+                    result => result?,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn publish(&self, status: &ClusterStatus) -> Result<(), KubernetesError> {
+        let (identity, cluster) = self.cluster()?;
+        Ok(self.hands().show_status(&identity, status, cluster.status.as_ref()).await?)
+    }
+
+    async fn changed(&self) {
+        self.woken.notified().await;
+    }
+}

@@ -1,0 +1,120 @@
+//! What can be told about volumes from outside: gone for good, or too small.
+
+use std::{
+    cmp::Ordering,
+    collections::{BTreeMap, BTreeSet},
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use k8s_openapi::api::core::v1::PersistentVolume;
+use serde_json::json;
+
+use super::{
+    hands::Hands,
+    views::{ClaimView, PodView},
+};
+use crate::api::{EtcdCluster, Quantity};
+
+/// How long an answer about a volume or a class is believed: they change when people change them.
+const BELIEVED: Duration = Duration::from_secs(20);
+/// The label that a local volume names its node by.
+const HOSTNAME: &str = "kubernetes.io/hostname";
+
+/// What was found out about volumes a moment ago.
+#[derive(Debug, Default)]
+pub struct Volumes {
+    found: Mutex<BTreeMap<String, (Instant, Option<String>)>>,
+}
+
+impl Volumes {
+    /// Why a member's volume can never be reached again; `None` while there is hope. Looked into only while its Pod
+    /// can't be scheduled: a volume on a node whose Node object is deleted is as good as burnt.
+    pub async fn gone(
+        &self,
+        hands: &Hands,
+        pod: Option<&PodView>,
+        claim: Option<&ClaimView>,
+    ) -> Option<String> {
+        let (pod, claim) = (pod?, claim?);
+        let volume = claim.volume.as_ref().filter(|_| pod.unschedulable.is_some())?;
+        self.remembered(volume, async {
+            let found = match hands.volume(volume).await {
+                Ok(Some(found)) => found,
+                Ok(None) => return Some(format!("the volume {volume} of its claim is gone")),
+                Err(_) => return None,
+            };
+            let nodes = nodes(&found);
+            for node in &nodes {
+                // An unanswered question is no proof.
+                if !matches!(hands.node(node).await, Ok(None)) {
+                    return None;
+                }
+            }
+            let names = nodes.iter().cloned().collect::<Vec<_>>().join(", ");
+            (!nodes.is_empty())
+                .then(|| format!("its volume {volume} is on node {names}, which does not exist any more"))
+        })
+        .await
+    }
+
+    /// Makes the claims as large as the spec says, where their class can. Answers what can't be done.
+    pub async fn grow(&self, hands: &Hands, cluster: &EtcdCluster, claims: &[ClaimView]) -> Vec<String> {
+        let template =
+            cluster.spec.storage.as_ref().and_then(|storage| storage.volume_claim_template.as_ref());
+        let Some(wanted) = template.map(|template| &template.spec.resources.requests.storage) else {
+            return Vec::new();
+        };
+        let mut refused = BTreeSet::new();
+        for claim in claims.iter().filter(|claim| smaller(claim.requested.as_deref(), wanted)) {
+            let class = claim.class.clone().unwrap_or_default();
+            let why = self
+                .remembered(&format!("class {class}"), async {
+                    match hands.class(&class).await {
+                        Ok(Some(found)) if found.allow_volume_expansion == Some(true) => None,
+                        Ok(_) => Some(format!("storage class {class:?} can't expand volumes")),
+                        Err(error) => Some(error.to_string()),
+                    }
+                })
+                .await;
+            if let Some(why) = why {
+                refused.insert(format!(
+                    "spec.storage asks for {}, and the volumes keep their size: {why}",
+                    wanted.0
+                ));
+                continue;
+            }
+            let change = json!({ "spec": { "resources": { "requests": { "storage": wanted.0 } } } });
+            if let Err(error) = hands.change_claim(&claim.identity, change).await {
+                refused.insert(error.to_string());
+            }
+        }
+        refused.into_iter().collect()
+    }
+
+    async fn remembered(&self, what: &str, find: impl Future<Output = Option<String>>) -> Option<String> {
+        let known = self.found.lock().unwrap_or_else(PoisonError::into_inner).get(what).cloned();
+        if let Some((_, found)) = known.filter(|(at, _)| at.elapsed() < BELIEVED) {
+            return found;
+        }
+        let found = find.await;
+        let mut all = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        all.insert(what.to_owned(), (Instant::now(), found.clone()));
+        found
+    }
+}
+
+/// The nodes on which a volume can be used, if it names them.
+fn nodes(volume: &PersistentVolume) -> BTreeSet<String> {
+    let required = volume.spec.as_ref().and_then(|spec| spec.node_affinity.as_ref()?.required.as_ref());
+    let terms = required.into_iter().flat_map(|required| &required.node_selector_terms);
+    terms
+        .flat_map(|term| term.match_expressions.iter().flatten())
+        .filter(|expression| expression.key == HOSTNAME && expression.operator == "In")
+        .flat_map(|expression| expression.values.iter().flatten().cloned())
+        .collect()
+}
+
+fn smaller(has: Option<&str>, wanted: &Quantity) -> bool {
+    has.and_then(|has| Quantity(has.to_owned()).compare(wanted)) == Some(Ordering::Less)
+}
