@@ -5,4 +5,5 @@ mod builder;
 mod joining;
 mod leaving;
 mod losing;
+mod platforms;
 mod properties;
