@@ -48,11 +48,8 @@ fn starts_with_everything(minor: Minor, extra: &[(&str, &str)]) {
         token: "demo-uid".into(),
         id: None,
     };
-    let addresses = Addresses {
-        client_url: etcd.client_url.clone(),
-        peer_url: etcd.peer_url.clone(),
-        metrics_url: Some(etcd.metrics_url.clone()),
-    };
+    let addresses =
+        Addresses::same(etcd.client_url.clone(), etcd.peer_url.clone(), Some(etcd.metrics_url.clone()));
     let name = MemberName(etcd.name.clone());
     let launch = Launch {
         name: &name,

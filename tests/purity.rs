@@ -12,8 +12,14 @@ use std::{
 };
 
 /// Folders and files that are pure; those that do not exist yet are skipped.
-const PURE: &[&str] =
-    &["src/plan", "src/kubernetes/render", "src/registrator/service.rs", "src/registrator/diff.rs"];
+const PURE: &[&str] = &[
+    "src/plan",
+    "src/member/flags.rs",
+    "src/member/guard/judge.rs",
+    "src/kubernetes/render",
+    "src/registrator/service.rs",
+    "src/registrator/diff.rs",
+];
 
 /// Kubernetes' builders name Kubernetes' types; nothing else pure does.
 const MAY_NAME_KUBERNETES: &str = "src/kubernetes/render";

@@ -4,6 +4,7 @@ mod ask;
 mod down;
 mod exit;
 mod explain;
+mod guard;
 mod live;
 mod manifest;
 mod scale;
@@ -169,6 +170,12 @@ pub enum MemberCommand {
         #[arg(short = 'w', short_alias = 'o', long = "write-out", value_enum, default_value = "simple")]
         output: ListOutput,
     },
+    /// Guard a member's etcd: what the container of its Pod runs.
+    #[command(hide = true)]
+    Run(guard::RunArgs),
+    /// Copy this program into a folder: what the init container of a member's Pod runs.
+    #[command(hide = true)]
+    Install(guard::InstallArgs),
 }
 
 /// How a status is printed.
@@ -213,6 +220,8 @@ pub async fn run(cli: Cli) -> Result<(), CommandError> {
         Command::Up(args) => up::run(args, cli.log_format).await,
         Command::Status { dir, output } => show::status(&dir, output),
         Command::Member(MemberCommand::List { dir, output }) => show::member_list(&dir, output),
+        Command::Member(MemberCommand::Run(args)) => guard::run(args, cli.log_format).await,
+        Command::Member(MemberCommand::Install(args)) => guard::install(&args),
         Command::Scale { dir, size, wait } => scale::run(&dir, size, &wait).await,
         Command::Replace(args) => ask::replace(&args).await,
         Command::Restart(args) => ask::restart(&args).await,

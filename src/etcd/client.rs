@@ -7,13 +7,13 @@ use std::{
 };
 
 use etcd_client::{AlarmAction, AlarmType, MemberAddOptions, ResponseHeader};
-use serde::Deserialize;
 use tokio::sync::OnceCell;
 
 use super::{
     Answer, Call, Class, Failure,
     connection::Connection,
     http::{Fault, Http},
+    peer::PeerMember,
 };
 use crate::plan::{ClusterId, Listed, MemberId, Report};
 
@@ -153,7 +153,7 @@ impl MemberClient {
             if status != 200 {
                 return Err(Failure::nonsense(Call::Hearsay, &url, format!("HTTP status {status}")));
             }
-            let list: Vec<PeerMember> = serde_json::from_slice(&body)
+            let list = PeerMember::list(&body)
                 .map_err(|error| Failure::nonsense(Call::Hearsay, &url, error.to_string()))?;
             Ok(list.into_iter().map(Listed::from).collect())
         })
@@ -300,24 +300,5 @@ impl MemberClient {
 
     fn incomplete(&self, call: Call) -> Failure {
         Failure::nonsense(call, &self.inner.endpoint.client_url, "the answer lacks a part".into())
-    }
-}
-
-/// A member as a peer URL lists it.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct PeerMember {
-    id: u64,
-    #[serde(default)]
-    name: String,
-    #[serde(default, rename = "peerURLs")]
-    peer_urls: Vec<String>,
-    #[serde(default)]
-    is_learner: bool,
-}
-
-impl From<PeerMember> for Listed {
-    fn from(one: PeerMember) -> Self {
-        Self { id: MemberId(one.id), name: one.name, peer_urls: one.peer_urls, learner: one.is_learner }
     }
 }

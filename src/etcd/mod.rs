@@ -9,8 +9,10 @@ mod client;
 mod connection;
 mod failure;
 pub mod http;
+mod peer;
 
 pub use call::Call;
 pub use class::{Answer, Class, classify};
 pub use client::{Endpoint, MemberClient, Observer};
 pub use failure::Failure;
+pub use peer::PeerMember;

@@ -7,15 +7,33 @@ use std::collections::BTreeMap;
 
 use crate::plan::{Admission, ClusterState, EtcdOptions, EtcdVersion, MemberName, version::Minor};
 
-/// Where a member listens, and says that it is reached.
+/// Where a member listens, and where it says that it is reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Addresses {
-    /// For clients. etcd listens on IP addresses only.
-    pub client_url: String,
-    /// For its peers.
-    pub peer_url: String,
-    /// For health and metrics, also while the client URL does not answer yet; none means no port of its own.
-    pub metrics_url: Option<String>,
+    /// Where it listens for clients. etcd listens on IP addresses only.
+    pub listen_client_url: String,
+    /// Where it listens for its peers.
+    pub listen_peer_url: String,
+    /// Where it listens for health and metrics, also while the client URL does not answer yet; none means no port of
+    /// its own.
+    pub listen_metrics_url: Option<String>,
+    /// Where clients reach it.
+    pub advertise_client_url: String,
+    /// Where its peers reach it.
+    pub advertise_peer_url: String,
+}
+
+impl Addresses {
+    /// Those of a member that is reached just where it listens.
+    pub fn same(client_url: String, peer_url: String, metrics_url: Option<String>) -> Self {
+        Self {
+            listen_client_url: client_url.clone(),
+            listen_peer_url: peer_url.clone(),
+            listen_metrics_url: metrics_url,
+            advertise_client_url: client_url,
+            advertise_peer_url: peer_url,
+        }
+    }
 }
 
 /// All that a member's flags are made from.
@@ -29,7 +47,7 @@ pub struct Launch<'a> {
     pub options: &'a EtcdOptions,
     /// How it enters the cluster.
     pub admission: &'a Admission,
-    /// Where it listens.
+    /// Where it listens and is reached.
     pub addresses: &'a Addresses,
     /// Where its data lies.
     pub data_dir: &'a str,
@@ -80,12 +98,12 @@ fn own(launch: &Launch<'_>) -> Vec<String> {
     let mut flags = vec![
         flag("name", name),
         flag("data-dir", data_dir),
-        flag("listen-peer-urls", &addresses.peer_url),
-        flag("initial-advertise-peer-urls", &addresses.peer_url),
-        flag("listen-client-urls", &addresses.client_url),
-        flag("advertise-client-urls", &addresses.client_url),
+        flag("listen-peer-urls", &addresses.listen_peer_url),
+        flag("initial-advertise-peer-urls", &addresses.advertise_peer_url),
+        flag("listen-client-urls", &addresses.listen_client_url),
+        flag("advertise-client-urls", &addresses.advertise_client_url),
     ];
-    flags.extend(addresses.metrics_url.iter().map(|url| flag("listen-metrics-urls", url)));
+    flags.extend(addresses.listen_metrics_url.iter().map(|url| flag("listen-metrics-urls", url)));
     flags.extend([
         flag("initial-cluster", peers.join(",")),
         flag("initial-cluster-state", state),
@@ -180,9 +198,11 @@ mod tests {
                 id: None,
             },
             addresses: &Addresses {
-                client_url: "http://h:3".into(),
-                peer_url: "http://h:2".into(),
-                metrics_url: Some("http://h:4".into()),
+                listen_client_url: "http://0.0.0.0:3".into(),
+                listen_peer_url: "http://0.0.0.0:2".into(),
+                listen_metrics_url: Some("http://0.0.0.0:4".into()),
+                advertise_client_url: "http://h:3".into(),
+                advertise_peer_url: "http://h:2".into(),
             },
             data_dir: "/d/data",
             log_file: Some("/d/log"),
@@ -198,11 +218,11 @@ mod tests {
         let expected = [
             "--name=demo-b",
             "--data-dir=/d/data",
-            "--listen-peer-urls=http://h:2",
+            "--listen-peer-urls=http://0.0.0.0:2",
             "--initial-advertise-peer-urls=http://h:2",
-            "--listen-client-urls=http://h:3",
+            "--listen-client-urls=http://0.0.0.0:3",
             "--advertise-client-urls=http://h:3",
-            "--listen-metrics-urls=http://h:4",
+            "--listen-metrics-urls=http://0.0.0.0:4",
             "--initial-cluster=demo-a=http://h:1,demo-b=http://h:2",
             "--initial-cluster-state=existing",
             "--initial-cluster-token=demo-uid",

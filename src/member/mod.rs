@@ -1,8 +1,10 @@
 //! An etcd process: what it is started with (pure), and the guard that starts it in a Pod.
 
+mod data;
 mod flags;
 pub mod guard;
 mod spelling;
 
+pub use data::{data_present, has_log};
 pub use flags::{Addresses, Launch, render};
 pub use spelling::{judged_flags, unknown_flag, unknown_flags};

@@ -105,15 +105,8 @@ impl MemberFolder {
         self.root.join("replace.request")
     }
 
-    /// Whether etcd's data folder holds both a write-ahead log and a database: without either, what the member
-    /// promised to its peers is lost.
+    /// Whether etcd's data folder holds what the member promised to its peers.
     pub fn data_present(&self) -> bool {
-        let member = self.data().join("member");
-        let has_log = std::fs::read_dir(member.join("wal")).is_ok_and(|mut entries| {
-            entries.any(|entry| {
-                entry.is_ok_and(|entry| entry.path().extension().is_some_and(|ext| ext == "wal"))
-            })
-        });
-        has_log && member.join("snap/db").is_file()
+        crate::member::data_present(&self.data())
     }
 }

@@ -251,11 +251,11 @@ fn arguments(
         version: file.version,
         options: &file.options,
         admission,
-        addresses: &Addresses {
-            client_url: file.ports.client_url(),
-            peer_url: file.ports.peer_url(),
-            metrics_url: Some(file.ports.metrics_url()),
-        },
+        addresses: &Addresses::same(
+            file.ports.client_url(),
+            file.ports.peer_url(),
+            Some(file.ports.metrics_url()),
+        ),
         data_dir: &folder.data().display().to_string(),
         log_file: Some(&folder.log().display().to_string()),
         first_start,

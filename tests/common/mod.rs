@@ -10,6 +10,7 @@
 )]
 
 pub mod etcd;
+pub mod guard;
 pub mod inside;
 pub mod leader;
 pub mod load;
