@@ -13,7 +13,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench crds e2e setup
+.PHONY: help demo test lint bench crds deploy e2e setup
 
 # Sets QUORATE_TEST_ETCD to the paths of the etcd binaries to test with, separated by colons.
 define with_etcd
@@ -47,7 +47,7 @@ exit $$status
 endef
 
 help: ## say what the targets do
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "make %-5s  %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "make %-6s  %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 demo: setup ## run a three-member etcd cluster on this machine, in ./demo; Ctrl-C stops it and keeps the data
 	@etcd=$$(scripts/etcd $(ETCD))
@@ -81,8 +81,16 @@ crds: setup ## write the custom resource definitions from the types
 	@mkdir -p crds "$$CARGO_TARGET_DIR"
 	# Through another file, so that a run that fails does not leave an empty definition behind.
 	new=$$CARGO_TARGET_DIR/crds.yaml
-	cargo run --locked --bin quorate -- crds >"$$new"
-	mv "$$new" crds/quorate.dev_etcdclusters.yaml
+	for kind in etcdclusters etcdmembers; do
+	  cargo run --locked --bin quorate -- crds "$$kind" >"$$new"
+	  mv "$$new" "crds/quorate.dev_$$kind.yaml"
+	done
+
+deploy: setup ## write the manifest that installs the operator
+	@mkdir -p deploy "$$CARGO_TARGET_DIR"
+	new=$$CARGO_TARGET_DIR/deploy.yaml
+	cargo run --locked --bin quorate -- deployment >"$$new"
+	mv "$$new" deploy/quorate.yaml
 
 e2e: setup ## run the end-to-end tests on the Kubernetes of $KUBECONFIG
 	@# The default context of kubectl may be anything; a cluster to test on has to be named.

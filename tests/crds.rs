@@ -1,4 +1,4 @@
-//! The checked-in custom resource definition is the one of the types.
+//! The checked-in custom resource definitions are those of the types, and the checked-in manifest installs them.
 
 #![allow(
     clippy::unwrap_used,
@@ -9,31 +9,66 @@
 )]
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use quorate::{api, yaml};
+use quorate::{api, kubernetes::render::install, yaml};
 
 #[test]
-fn the_checked_in_definition_is_that_of_the_types() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/crds/quorate.dev_etcdclusters.yaml");
+fn the_checked_in_definitions_are_those_of_the_types() {
+    let mut all = Vec::new();
+    for plural in api::crds::PLURALS {
+        let path = format!("{}/crds/quorate.dev_{plural}.yaml", env!("CARGO_MANIFEST_DIR"));
+        let checked_in = std::fs::read_to_string(&path).unwrap();
+        let rendered = api::crds::render_one(plural).unwrap().unwrap();
+        assert!(checked_in == rendered, "{path} is not that of src/api: run make crds");
+        all.push(rendered);
+    }
+    assert_eq!(api::crds::render().unwrap(), all.join("---\n"));
+    assert_eq!(api::crds::render_one("pods").unwrap(), None);
+}
+
+#[test]
+fn the_checked_in_manifest_is_that_of_the_source() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/quorate.yaml");
     let checked_in = std::fs::read_to_string(path).unwrap();
-    assert!(checked_in == api::crds::render().unwrap(), "{path} is not that of src/api: run make crds");
+    assert!(checked_in == install::render().unwrap(), "{path} is out of date: run make deploy");
+    let kinds: Vec<_> = yaml::documents(&checked_in)
+        .iter()
+        .map(|one| {
+            yaml::from_str::<serde_json::Value>(&one.text).unwrap()["kind"].as_str().unwrap().to_owned()
+        })
+        .collect();
+    let expected = [
+        "CustomResourceDefinition",
+        "CustomResourceDefinition",
+        "Namespace",
+        "ServiceAccount",
+        "ClusterRole",
+        "ClusterRoleBinding",
+        "Role",
+        "RoleBinding",
+        "Deployment",
+    ];
+    assert_eq!(kinds, expected);
 }
 
 #[test]
 fn what_is_written_reads_back_the_same() {
-    let text = api::crds::render().unwrap();
-    assert_eq!(yaml::from_str::<CustomResourceDefinition>(&text).unwrap(), api::crds::definition().unwrap());
-    // kubectl reads YAML 1.1 with tabs refused and long lines allowed; documents must not be split.
-    assert_eq!(yaml::documents(&text).len(), 1);
-    assert!(!text.contains('\t'));
+    for (plural, definition) in api::crds::PLURALS.iter().zip(api::crds::definitions().unwrap()) {
+        let text = api::crds::render_one(plural).unwrap().unwrap();
+        assert_eq!(yaml::from_str::<CustomResourceDefinition>(&text).unwrap(), definition);
+        // kubectl reads YAML 1.1 with tabs refused and long lines allowed; documents must not be split.
+        assert_eq!(yaml::documents(&text).len(), 1);
+        assert!(!text.contains('\t'));
+    }
 }
 
 #[test]
 fn every_field_of_the_spec_is_described() {
-    let definition = api::crds::definition().unwrap();
-    let schema = &definition.spec.versions[0].schema;
-    let schema = serde_json::to_value(schema.as_ref().unwrap().open_api_v3_schema.as_ref()).unwrap();
     let mut bare = Vec::new();
-    describe("", &schema, &mut bare);
+    for definition in api::crds::definitions().unwrap() {
+        let schema = &definition.spec.versions[0].schema;
+        let schema = serde_json::to_value(schema.as_ref().unwrap().open_api_v3_schema.as_ref()).unwrap();
+        describe("", &schema, &mut bare);
+    }
     assert!(bare.is_empty(), "without a description: {}", bare.join(", "));
 }
 

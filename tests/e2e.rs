@@ -101,7 +101,7 @@ fn people_see_the_status_and_the_fields() {
     let namespace = installed("quorate-e2e-columns");
     namespace.must(&["apply", "--filename", "-"], DEMO);
     let status = serde_json::json!({ "status": {
-        "size": 3, "readyMembers": 2, "version": "3.6.16", "leader": "demo-x4k2p",
+        "size": 3, "readyMembers": 2, "ready": "2/3", "db": "20Ki", "version": "3.6.16", "leader": "demo-x4k2p",
         "selector": "quorate.dev/cluster=demo",
         "conditions": [{
             "type": "Ready", "status": "False", "reason": "MemberDown", "message": "one is down",
@@ -111,19 +111,33 @@ fn people_see_the_status_and_the_fields() {
     let status = status.to_string();
     namespace
         .must(&["patch", "etcd", "demo", "--subresource=status", "--type=merge", "--patch", &status], "");
-    for name in ["etcd", "etcdclusters", "quorate"] {
+    for name in ["etcd", "etcdclusters"] {
         let table = namespace.must(&["get", name], "");
         let rows: Vec<Vec<_>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
-        assert_eq!(rows[0], ["NAME", "READY", "SIZE", "VERSION", "LEADER", "STATUS", "AGE"], "{table}");
-        assert_eq!(rows[1][..6], ["demo", "2", "3", "3.6.16", "demo-x4k2p", "MemberDown"], "{table}");
+        assert_eq!(rows[0], ["NAME", "READY", "VERSION", "LEADER", "STATUS", "DB", "AGE"], "{table}");
+        assert_eq!(rows[1][..6], ["demo", "2/3", "3.6.16", "demo-x4k2p", "MemberDown", "20Ki"], "{table}");
     }
+    let wide = namespace.must(&["get", "etcd", "--output=wide"], "");
+    assert!(wide.lines().next().unwrap().contains("SIZE"), "{wide}");
     let scale = namespace.must(&["get", "etcd", "demo", "--subresource=scale", "--output=json"], "");
     let scale: serde_json::Value = serde_json::from_str(&scale).unwrap();
     assert_eq!(scale["spec"]["replicas"], 3);
     assert_eq!(scale["status"]["replicas"], 3);
     assert_eq!(scale["status"]["selector"], "quorate.dev/cluster=demo");
     let explained = namespace.must(&["explain", "etcd.spec"], "");
-    for field in ["size", "version", "storage", "etcd", "bootstrap", "paused"] {
+    for field in [
+        "size",
+        "version",
+        "storage",
+        "image",
+        "imagePullPolicy",
+        "podTemplate",
+        "services",
+        "deletionPolicy",
+        "etcd",
+        "bootstrap",
+        "paused",
+    ] {
         assert!(explained.contains(&format!("\n  {field}\t")), "{field}: {explained}");
     }
 }

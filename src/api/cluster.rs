@@ -3,8 +3,7 @@
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::member::Open;
-use super::{options::EtcdSpec, rules, scalars, storage::Storage};
+use super::{options::EtcdSpec, rules, scalars, storage::Storage, template::Template};
 use crate::plan::version::DEFAULT_VERSION;
 
 /// What the cluster shall be.
@@ -27,14 +26,15 @@ use crate::plan::version::DEFAULT_VERSION;
     ),
     printcolumn(
         name = "Ready",
-        type_ = "integer",
-        json_path = ".status.readyMembers",
-        description = "How many members serve."
+        type_ = "string",
+        json_path = ".status.ready",
+        description = "How many members serve, of how many that are wanted."
     ),
     printcolumn(
         name = "Size",
         type_ = "integer",
         json_path = ".spec.size",
+        priority = 1,
         description = "How many members are wanted."
     ),
     printcolumn(
@@ -54,6 +54,12 @@ use crate::plan::version::DEFAULT_VERSION;
         type_ = "string",
         json_path = r#".status.conditions[?(@.type=="Ready")].reason"#,
         description = "Why the cluster is ready, or why not."
+    ),
+    printcolumn(
+        name = "DB",
+        type_ = "string",
+        json_path = ".status.db",
+        description = "The size of the largest database among the members."
     ),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     validation = rules::name_shape(),
@@ -91,15 +97,19 @@ pub struct EtcdClusterSpec {
 
     /// The image of etcd; quay.io/coreos/etcd:v<version> when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = rules::IMAGE_LENGTH))]
+    #[x_kube(validation = rules::image())]
     pub image: Option<String>,
 
     /// When the image is pulled: Always, IfNotPresent or Never, as in a Pod.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = rules::WORD_LENGTH))]
+    #[x_kube(validation = rules::image_pull_policy())]
     pub image_pull_policy: Option<String>,
 
     /// What the members' Pods have beside the operator's own: metadata and spec of a Pod, merged strategically.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<Open>")]
+    #[schemars(with = "Option<Template>")]
     pub pod_template: Option<serde_json::Value>,
 
     /// What the Services have beside the operator's own.
@@ -108,6 +118,8 @@ pub struct EtcdClusterSpec {
 
     /// Whether the volumes are deleted with the cluster: Retain (when absent) or Delete.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = rules::WORD_LENGTH))]
+    #[x_kube(validation = rules::deletion_policy())]
     pub deletion_policy: Option<String>,
 
     /// Options of etcd. An absent option leaves etcd's own default.
@@ -136,7 +148,8 @@ pub struct Bootstrap {
     #[x_kube(validation = rules::token_shape())]
     pub token: Option<String>,
     /// Whether the volumes that a deleted cluster of this name left are taken up: the cluster comes back with their data.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default, deserialize_with = "scalars::flag", skip_serializing_if = "std::ops::Not::not")]
+    #[schemars(extend("nullable" = true))]
     pub adopt: bool,
 }
 
@@ -146,7 +159,7 @@ pub struct Bootstrap {
 pub struct Services {
     /// The Service for clients: metadata (labels, annotations) and spec, merged strategically.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<Open>")]
+    #[schemars(with = "Option<Template>")]
     pub client: Option<serde_json::Value>,
 }
 

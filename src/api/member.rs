@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::storage::Storage;
+use super::{storage::Storage, template::Open};
 use crate::plan::{Admission, EtcdOptions, EtcdVersion};
 
 /// All that the Pod and the volume of one member are made from. The operator writes it, from the EtcdCluster as it was
@@ -78,8 +78,3 @@ pub struct EtcdMemberStatus {
     /// Whether etcd was ever started on its volume: then an empty volume is lost data, and none is made anew.
     pub started: bool,
 }
-
-/// An object whose fields the API server keeps as they are.
-#[derive(JsonSchema)]
-#[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
-pub(super) struct Open {}

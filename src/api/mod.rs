@@ -14,6 +14,7 @@ mod quantity;
 mod rules;
 mod scalars;
 mod storage;
+mod template;
 pub mod validate;
 
 pub use cluster::{Bootstrap, EtcdCluster, EtcdClusterSpec, Services};

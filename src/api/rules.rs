@@ -30,6 +30,13 @@ pub(super) const DEFAULT_ELECTION: i64 = 1000;
 /// The access modes with which a member can write.
 pub(super) const ACCESS_MODES: [&str; 3] = ["ReadWriteOnce", "ReadWriteOncePod", "ReadWriteMany"];
 
+/// The longest name of an image, in characters.
+pub(super) const IMAGE_LENGTH: usize = 512;
+/// When an image may be pulled.
+pub(super) const PULL_POLICIES: [&str; 3] = ["Always", "IfNotPresent", "Never"];
+/// What may become of the volumes of a deleted cluster.
+pub(super) const DELETION_POLICIES: [&str; 2] = ["Retain", "Delete"];
+
 /// The schema of the values of a map.
 pub(super) fn map_value() -> Value {
     json!({ "type": "string", "maxLength": MAP_VALUE_LENGTH })
@@ -126,6 +133,24 @@ pub(super) fn token_stays() -> Rule {
          value back, or make a new cluster",
     )
     .field_path(".bootstrap")
+}
+
+pub(super) fn image() -> Rule {
+    rule(
+        "self.matches('^[!-~]+$')",
+        format!(
+            "this is not an image: write one without spaces, of at most {IMAGE_LENGTH} characters, such as \
+             quay.io/coreos/etcd:v3.6.16, or remove it"
+        ),
+    )
+}
+
+pub(super) fn image_pull_policy() -> Rule {
+    rule(format!("self in {}", list(&PULL_POLICIES)), "use Always, IfNotPresent or Never")
+}
+
+pub(super) fn deletion_policy() -> Rule {
+    rule(format!("self in {}", list(&DELETION_POLICIES)), "use Retain or Delete")
 }
 
 pub(super) fn storage_is_not_added_or_removed() -> Rule {

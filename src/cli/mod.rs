@@ -90,7 +90,14 @@ pub enum Command {
         file: PathBuf,
     },
     /// Print the CustomResourceDefinitions.
-    Crds,
+    Crds {
+        /// Print only that of one kind.
+        #[arg(value_name = "PLURAL", value_parser = crate::api::crds::PLURALS)]
+        plural: Option<String>,
+    },
+    /// Print the manifest that installs the operator with the image quorate:dev; for `make deploy`.
+    #[command(hide = true)]
+    Deployment,
     /// Stop the cluster's members; their data stays.
     Down {
         /// Which cluster.
@@ -227,7 +234,10 @@ pub async fn run(cli: Cli) -> Result<(), CommandError> {
         Command::Restart(args) => ask::restart(&args).await,
         Command::Explain { dir, output } => explain::run(&dir, output).await,
         Command::Validate { file } => manifest::validate(&file),
-        Command::Crds => exit::print(&crate::api::crds::render().map_err(CommandError::failed)?),
+        Command::Crds { plural } => crds(plural.as_deref()),
+        Command::Deployment => {
+            exit::print(&crate::kubernetes::render::install::render().map_err(CommandError::failed)?)
+        }
         Command::Down { dir, wipe } => down::run(&dir, wipe).await,
         Command::Completions { shell } => {
             let mut script = Vec::new();
@@ -242,6 +252,17 @@ pub async fn run(cli: Cli) -> Result<(), CommandError> {
             exit::print(&String::from_utf8_lossy(&page))
         }
     }
+}
+
+/// `quorate crds`.
+fn crds(plural: Option<&str>) -> Result<(), CommandError> {
+    use crate::api::crds;
+
+    let text = match plural {
+        Some(plural) => crds::render_one(plural).map_err(CommandError::failed)?.unwrap_or_default(),
+        None => crds::render().map_err(CommandError::failed)?,
+    };
+    exit::print(&text)
 }
 
 #[cfg(test)]

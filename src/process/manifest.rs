@@ -1,6 +1,7 @@
 //! From the manifest in a folder to the spec in force: accepted when it is valid and may follow the last one.
 
 use super::{
+    applied::not_applied,
     files::{self, FileError},
     folder::Folder,
     state::RecordFile,
@@ -38,13 +39,7 @@ pub(super) fn accept(folder: &Folder, record: &RecordFile) -> Result<Accepted, F
     })?;
     desired.not_applied = problems;
     desired.not_applied.extend(member::unknown_flags(&desired.options, desired.version));
-    if spec.storage.is_some() {
-        let members = folder.members();
-        desired.not_applied.push(format!(
-            "spec.storage is not applied on one machine: the data lies in {}, on whatever file system that is",
-            members.display()
-        ));
-    }
+    desired.not_applied.extend(not_applied(spec, folder));
     Ok(Accepted { desired, renewed })
 }
 

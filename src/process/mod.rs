@@ -3,6 +3,7 @@
 //! It may touch the cluster's folder and the processes of its members, and nothing else. Its members outlive it: they
 //! are found again by pid and start time, or by the data folder in their command line.
 
+mod applied;
 pub mod binaries;
 mod child;
 pub mod files;

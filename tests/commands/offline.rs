@@ -29,9 +29,15 @@ fn text(arguments: &[&str]) -> String {
 }
 
 #[test]
-fn the_definition_is_the_checked_in_one() {
-    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/crds/quorate.dev_etcdclusters.yaml");
-    assert_eq!(text(&["crds"]), std::fs::read_to_string(file).unwrap());
+fn the_definitions_are_the_checked_in_ones() {
+    let mut checked_in = Vec::new();
+    for plural in ["etcdclusters", "etcdmembers"] {
+        let file = format!("{}/crds/quorate.dev_{plural}.yaml", env!("CARGO_MANIFEST_DIR"));
+        checked_in.push(std::fs::read_to_string(file).unwrap());
+        assert_eq!(Some(&text(&["crds", plural])), checked_in.last());
+    }
+    assert_eq!(text(&["crds"]), checked_in.join("---\n"));
+    says(&ends(&command(&["crds", "pods"], None), 2), &["pods", "possible values", "etcdclusters"]);
 }
 
 #[test]

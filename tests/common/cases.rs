@@ -50,6 +50,7 @@ pub fn all() -> Vec<Case> {
     creating(&mut cases);
     options(&mut cases);
     storage(&mut cases);
+    pods(&mut cases);
     changing(&mut cases);
     names(&mut cases);
     cases
@@ -270,6 +271,79 @@ fn storage(cases: &mut Vec<Case>) {
     storage(&both, Refused("exactly one of volumeClaimTemplate and emptyDir"));
 }
 
+/// The fields that only mean something on Kubernetes.
+fn pods(cases: &mut Vec<Case>) {
+    let mut create = |fields: &str, verdict| {
+        cases.push(case("demo", None, &format!("{{size: 3, {fields}}}"), verdict));
+    };
+    for image in
+        ["etcd", "quay.io/coreos/etcd:v3.6.16", "a.b:5000/c/d@sha256:0123456789abcdef", "[::1]:5000/etcd"]
+    {
+        create(&format!("image: {image:?}"), Accepted);
+    }
+    create(&format!("image: {}", "i".repeat(512)), Accepted);
+    for image in ["", " ", "etcd ", "e tcd", "etcd\\n", "\\tetcd", "é"] {
+        create(&format!("image: \"{image}\""), Refused("is not an image: write one without spaces"));
+    }
+    create(&format!("image: {}", "i".repeat(513)), Malformed("of at most 512 characters"));
+    create("image: [etcd]", Malformed("spec.image"));
+    for policy in ["Always", "IfNotPresent", "Never", "null"] {
+        create(&format!("imagePullPolicy: {policy}"), Accepted);
+    }
+    for policy in ["always", "\"\"", "Sometimes"] {
+        create(&format!("imagePullPolicy: {policy}"), Refused("use Always, IfNotPresent or Never"));
+    }
+    create("imagePullPolicy: WheneverItIsNeeded", Malformed("use Always, IfNotPresent or Never"));
+    for policy in ["Retain", "Delete", "null"] {
+        create(&format!("deletionPolicy: {policy}"), Accepted);
+    }
+    for policy in ["delete", "\"\"", "Recycle"] {
+        create(&format!("deletionPolicy: {policy}"), Refused("use Retain or Delete"));
+    }
+    create("bootstrap: {adopt: true}", Accepted);
+    create("bootstrap: {adopt: null, token: a}", Accepted);
+    create("bootstrap: {adopt: \"true\"}", Malformed("is not true or false"));
+
+    for field in ["podTemplate", "services.client"] {
+        let mut template = |template: &str, verdict| {
+            let fields = match field {
+                "podTemplate" => format!("podTemplate: {template}"),
+                _ => format!("services: {{client: {template}}}"),
+            };
+            create(&fields, verdict);
+        };
+        for accepted in [
+            "null",
+            "{}",
+            "{metadata: null, spec: null}",
+            "{spec: {nodeSelector: {a: b}, affinity: null, inAVersionToCome: [1, {a: null}]}}",
+            "{spec: {containers: [{name: etcd, resources: {limits: {memory: 1Gi, cpu: 2}}}]}}",
+            "{metadata: {labels: {a: b, c: null}, annotations: {a.b/c: \"\"}}}",
+            "{metadata: {labels: null, annotations: {}}}",
+        ] {
+            template(accepted, Accepted);
+        }
+        for (refused, words) in [
+            ("{containers: []}", "containers: it is not a field here: use metadata and spec"),
+            ("{kind: Pod, spec: {}}", "kind: it is not a field here: use metadata and spec"),
+            ("{metadata: {name: x}}", "metadata.name: it is not a field here: use labels and annotations"),
+            ("{metadata: [a]}", "metadata: an object with fields is expected"),
+            ("{metadata: {labels: x}}", "metadata.labels: an object with fields is expected"),
+            (
+                "{metadata: {labels: {a: 1}}}",
+                "metadata.labels.a: a text is expected: write it in quotes, \"1\"",
+            ),
+            ("{metadata: {annotations: {a: true}}}", "metadata.annotations.a: a text is expected"),
+            ("{spec: []}", "spec: an object with fields is expected"),
+            ("text", "an object with fields is expected"),
+        ] {
+            template(refused, Malformed(words));
+        }
+    }
+    create("services: {}", Accepted);
+    create("services: {peers: {}}", Malformed("spec.services.peers is not a field"));
+}
+
 fn changing(cases: &mut Vec<Case>) {
     let mut change = |before: &str, after: &str, verdict| {
         cases.push(case(
@@ -329,6 +403,20 @@ fn changing(cases: &mut Vec<Case>) {
     change(&storage(&claim("1Gi")), "", Refused("after creation, since members have their data there"));
     change(&storage(&claim("1Gi")), "paused: true, storage: null", Refused("after creation"));
     change("paused: true", "etcd: {snapshotCount: 5}", Accepted);
+
+    for (before, after) in [
+        ("bootstrap: {adopt: true}", "bootstrap: {adopt: false}"),
+        ("bootstrap: {adopt: true}", ""),
+        ("", "bootstrap: {adopt: true}"),
+        ("image: a", "image: b"),
+        ("image: a, imagePullPolicy: Never", ""),
+        ("deletionPolicy: Retain", "deletionPolicy: Delete"),
+        ("deletionPolicy: Delete", ""),
+        ("podTemplate: {spec: {a: 1}}", "podTemplate: {spec: {a: [x]}}"),
+        ("services: {client: {spec: {type: LoadBalancer}}}", "services: null"),
+    ] {
+        change(before, after, Accepted);
+    }
 }
 
 fn names(cases: &mut Vec<Case>) {

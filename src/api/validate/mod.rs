@@ -1,6 +1,7 @@
 //! The rules of the resource without an API server: the same verdicts as the CEL of its definition.
 
 mod etcd;
+mod pods;
 mod storage;
 
 use std::fmt;
@@ -56,6 +57,7 @@ pub fn check(name: &str, spec: &EtcdClusterSpec) -> Result<Desired, Vec<Problem>
     if let Some(token) = spec.token() {
         check_token(token, &mut problems);
     }
+    pods::check(spec, &mut problems);
     match (size, version) {
         (Some(size), Some(version)) if problems.0.is_empty() => Ok(Desired {
             size,

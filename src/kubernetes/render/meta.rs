@@ -129,7 +129,7 @@ mod tests {
     #[test]
     fn the_hash_of_a_value_stays_what_it_is() {
         // A change of this number makes every object of every cluster anew.
-        assert_eq!(fingerprint(&json!({"a": 1, "b": [true, null, "x"]})), "1cd36ffef4866baf");
+        assert_eq!(fingerprint(&json!({"a": 1, "b": [true, null, "x"]})), "8f80bda78b8c4e28");
         let values = [
             json!({}),
             json!([]),

@@ -4,6 +4,7 @@
 
 mod budget;
 mod claim;
+pub mod install;
 mod member;
 mod merge;
 mod meta;
@@ -25,6 +26,7 @@ pub use service::{client_service, peer_service};
 pub use template::{check, check_service};
 
 use super::labels;
+use crate::api::EtcdClusterSpec;
 
 /// What an object depends on beside the resources: where the operator runs and which image it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,6 +80,22 @@ impl fmt::Display for Template {
             Self::ClientService => "spec.services.client",
         })
     }
+}
+
+/// What a spec says of Pods and Services that is not applied, one sentence each: what does not fit, and what stays the
+/// operator's own. Everything else of a spec is applied on Kubernetes.
+pub fn not_applied(spec: &EtcdClusterSpec) -> Vec<String> {
+    let client = spec.services.as_ref().and_then(|services| services.client.as_ref());
+    let judge = |template: Template, why: String| format!("{template} is not applied: {why}");
+    let pods = spec.pod_template.iter().flat_map(|template| match check(template) {
+        Ok(()) => ignored(template),
+        Err(why) => vec![judge(Template::Pod, why)],
+    });
+    let services = client.into_iter().flat_map(|template| match check_service(template) {
+        Ok(()) => ignored_of_service(template),
+        Err(why) => vec![judge(Template::ClientService, why)],
+    });
+    pods.chain(services).collect()
 }
 
 /// The domain in which the members of a cluster have their names: that of the headless Service.

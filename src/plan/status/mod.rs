@@ -29,6 +29,8 @@ pub struct ClusterStatus {
     pub version: Option<String>,
     /// How many members exist.
     pub size: i64,
+    /// How many of them serve, of how many that are wanted, such as `3/3`.
+    pub ready: String,
     /// How many of them serve.
     pub ready_members: i64,
     /// How many of them run with what the spec says now.
@@ -39,6 +41,8 @@ pub struct ClusterStatus {
     /// The raft term.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub term: Option<i64>,
+    /// The size of the largest database among the members, such as `1.2Gi`; empty while none is known.
+    pub db: String,
     /// The members, by name.
     pub members: Vec<MemberStatus>,
     /// The work in progress; absent when there is none.
@@ -161,6 +165,7 @@ pub fn describe(
     members.sort_by(|a, b| a.name.cmp(&b.name));
     let newest =
         world.incarnations.iter().filter_map(|one| one.report.as_ref()).max_by_key(|report| report.term);
+    let ready = members.iter().filter(|one| one.ready).count();
     let mut status = ClusterStatus {
         observed_generation: generation,
         cluster_id: world.record.cluster_id.map(|id| id.to_string()),
@@ -169,12 +174,14 @@ pub fn describe(
             .filter_map(|one| one.version.clone())
             .min_by_key(|v| v.parse::<semver::Version>().ok()),
         size: count(members.len()),
-        ready_members: count(members.iter().filter(|one| one.ready).count()),
+        ready: format!("{ready}/{}", world.desired.size),
+        ready_members: count(ready),
         updated_members: count(
             world.incarnations.iter().filter(|one| outdated(world, one).is_none()).count(),
         ),
         leader: members.iter().find(|one| one.role == "leader").map(|one| one.name.clone()),
         term: newest.map(|report| report.term.cast_signed()),
+        db: members.iter().filter_map(|one| one.db_size).max().map(amount).unwrap_or_default(),
         members,
         operation: decision.operation().map(|operation| OperationStatus {
             kind: operation.kind.name().to_owned(),
@@ -229,6 +236,19 @@ pub(super) fn moment(time: Timestamp) -> String {
 
 fn count(number: usize) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// A number of bytes as Kubernetes writes it, short enough for a column.
+fn amount(bytes: i64) -> String {
+    let (mut tenths, mut unit) = (bytes.saturating_mul(10), "");
+    for larger in ["Ki", "Mi", "Gi", "Ti"] {
+        if tenths < 10 * 1024 {
+            break;
+        }
+        (tenths, unit) = (tenths / 1024, larger);
+    }
+    let (whole, tenth) = (tenths / 10, tenths % 10);
+    if whole < 10 && tenth > 0 { format!("{whole}.{tenth}{unit}") } else { format!("{whole}{unit}") }
 }
 
 /// Why a member does not run with what the spec says now.
@@ -306,6 +326,21 @@ pub(super) fn trouble(one: &Incarnation) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn amounts_fit_a_column() {
+        for (bytes, text) in [
+            (0, "0"),
+            (1023, "1023"),
+            (20480, "20Ki"),
+            (1536, "1.5Ki"),
+            (1_288_490_189, "1.2Gi"),
+            (8 << 30, "8Gi"),
+            (i64::MAX, "8388Ti"),
+        ] {
+            assert_eq!(amount(bytes), text, "{bytes}");
+        }
+    }
 
     #[test]
     fn a_look_that_failed_keeps_what_was_known_and_says_why() {
