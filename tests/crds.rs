@@ -33,7 +33,7 @@ fn the_checked_in_manifest_is_that_of_the_source() {
     let kinds: Vec<_> = yaml::documents(&checked_in)
         .iter()
         .map(|one| {
-            yaml::from_str::<serde_json::Value>(&one.text).unwrap()["kind"].as_str().unwrap().to_owned()
+            yaml::from_str::<serde_json::Value>(&one).unwrap()["kind"].as_str().unwrap().to_owned()
         })
         .collect();
     let expected = [

@@ -7,6 +7,7 @@ mod explain;
 mod guard;
 mod live;
 mod manifest;
+mod operator;
 mod scale;
 mod show;
 mod table;
@@ -18,6 +19,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 pub use exit::{CommandError, ExitCode, note};
+pub use operator::OperatorArgs;
 
 use crate::telemetry::logs::LogFormat;
 
@@ -98,6 +100,8 @@ pub enum Command {
     /// Print the manifest that installs the operator with the image quorate:dev; for `make deploy`.
     #[command(hide = true)]
     Deployment,
+    /// Look after the EtcdClusters of a Kubernetes cluster; this runs in a Pod there.
+    Operator(OperatorArgs),
     /// Stop the cluster's members; their data stays.
     Down {
         /// Which cluster.
@@ -238,6 +242,7 @@ pub async fn run(cli: Cli) -> Result<(), CommandError> {
         Command::Deployment => {
             exit::print(&crate::kubernetes::render::install::render().map_err(CommandError::failed)?)
         }
+        Command::Operator(args) => operator::run(args, cli.log_format).await,
         Command::Down { dir, wipe } => down::run(&dir, wipe).await,
         Command::Completions { shell } => {
             let mut script = Vec::new();
@@ -278,5 +283,20 @@ mod tests {
     fn a_negative_size_reaches_the_rule_that_explains_it() {
         let cli = Cli::try_parse_from(["quorate", "scale", "-3"]).unwrap();
         assert!(matches!(cli.command, Command::Scale { size: -3, .. }));
+    }
+
+    #[test]
+    fn the_operator_needs_its_image_and_some_workers() {
+        let parse = |args: &[&str]| {
+            let start = ["quorate", "operator"];
+            Cli::try_parse_from(start.iter().chain(args)).map_err(|error| error.to_string())
+        };
+        assert!(parse(&["--image", "quorate:1", "--namespace", "a", "--namespace", "b,c"]).is_ok());
+        assert!(parse(&["--image", "quorate:1", "--no-leader-election", "--http", "[::]:9180"]).is_ok());
+        assert!(parse(&[]).is_err_and(|said| said.contains("--image <IMAGE>")));
+        for wrong in ["0", "-1", "many"] {
+            let said = parse(&["--image", "quorate:1", &format!("--workers={wrong}")]).unwrap_err();
+            assert!(said.contains("it is not a number of 1 or more"), "{said}");
+        }
     }
 }

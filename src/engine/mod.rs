@@ -42,6 +42,15 @@ pub struct Engine<P> {
     complaint: Option<String>,
 }
 
+/// What became of a step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// The step.
+    pub step: Step,
+    /// Why it was not carried out.
+    pub error: Option<String>,
+}
+
 /// What a pass came to.
 #[derive(Debug)]
 pub struct Pass {
@@ -49,6 +58,8 @@ pub struct Pass {
     pub status: ClusterStatus,
     /// What was decided.
     pub decision: Decision,
+    /// The steps that were tried.
+    pub outcomes: Vec<Outcome>,
     /// How long to rest before the next pass, if nothing changes.
     pub rest: Duration,
 }
@@ -98,15 +109,18 @@ impl<P: Platform> Engine<P> {
         self.collect_comparison(&world, now).await;
         let mut decision = plan::decide(&world, now);
         let mut setback = None;
+        let mut outcomes = Vec::new();
         for step in decision.steps() {
             match self.carry_out(&world, step).await {
                 Ok(()) => {
                     info!(step = step.kind(), member = step.member(), reason = decision.reason(), "done");
                     self.metrics.step(step.kind(), "done");
                     self.complaint = None;
+                    outcomes.push(Outcome { step: step.clone(), error: None });
                 }
                 Err(error) => {
                     self.complain(step, &error);
+                    outcomes.push(Outcome { step: step.clone(), error: Some(error.to_string()) });
                     self.metrics.step(step.kind(), error.result());
                     setback = Some(error);
                     break;
@@ -131,7 +145,7 @@ impl<P: Platform> Engine<P> {
         }
         self.metrics.pass(started.elapsed(), &status);
         self.publish(status.clone()).await?;
-        Ok(Pass { status, decision, rest })
+        Ok(Pass { status, decision, outcomes, rest })
     }
 
     /// One look at everything a decision needs, and the generation of the spec it saw.

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
+use k8s_openapi::api::core::v1::ObjectReference;
 use tokio::{
     sync::{Semaphore, mpsc},
     task::{AbortHandle, JoinSet},
@@ -11,16 +12,20 @@ use tokio::{
 use tracing::{Instrument, error, info, info_span, warn};
 
 use super::{
+    events::Story,
     platform::{KubernetesError, KubernetesPlatform, Shared},
     store::Key,
     watch::Bell,
 };
 use crate::{
+    api::{API_VERSION, KIND},
     engine::{Engine, Platform},
     plan::{self, Policy, status::ClusterStatus},
     telemetry::metrics::Metrics,
 };
 
+/// The name of this controller in metrics.
+const NAME: &str = "clusters";
 /// The longest pause after passes that failed.
 const LONGEST: Duration = Duration::from_secs(30);
 /// How long a pass may take: every call in it has a shorter deadline of its own, so this is a pass that hangs.
@@ -34,7 +39,6 @@ pub async fn run(
     bell: Arc<Bell>,
     mut events: mpsc::UnboundedReceiver<Key>,
     workers: usize,
-    metrics: Arc<Metrics>,
 ) {
     let slots = Arc::new(Semaphore::new(workers.max(1)));
     let mut tasks: JoinSet<Key> = JoinSet::new();
@@ -73,7 +77,7 @@ pub async fn run(
                 shared: Arc::clone(&shared),
                 bell: Arc::clone(&bell),
                 slots: Arc::clone(&slots),
-                metrics: Arc::clone(&metrics),
+                metrics: shared.metrics.of_cluster(),
                 key: key.clone(),
                 uid: uid.clone(),
             };
@@ -95,18 +99,33 @@ struct Task {
 }
 
 impl Task {
+    /// The cluster, as its events name it.
+    fn regarding(&self) -> ObjectReference {
+        ObjectReference {
+            api_version: Some(API_VERSION.to_owned()),
+            kind: Some(KIND.to_owned()),
+            namespace: Some(self.key.0.clone()),
+            name: Some(self.key.1.clone()),
+            uid: Some(self.uid.clone()),
+            ..ObjectReference::default()
+        }
+    }
+
     async fn look_after(self) -> Key {
         let woken = self.bell.of(&self.key);
         let platform = KubernetesPlatform::new(Arc::clone(&self.shared), &self.key, self.uid.clone(), woken);
         let published = platform.cluster().ok().and_then(|(_, cluster)| cluster.status);
         let mut engine = Engine::new(platform, Policy::kubernetes(), Arc::clone(&self.metrics), published);
         let mut failures = 0;
+        let mut story = Story::new(self.shared.teller.clone(), self.regarding());
         let mut complaint = String::new();
         info!("looked after from now on");
         loop {
             let began = Instant::now();
             let slot = Arc::clone(&self.slots).acquire_owned().await;
-            let result = match tokio::time::timeout(LIMIT, pass(&mut engine)).await {
+            self.metrics.operator().waited(NAME, began.elapsed());
+            let watched = self.shared.health.pass(format!("{}/{}", self.key.0, self.key.1));
+            let result = match tokio::time::timeout(LIMIT, pass(&mut engine, &mut story)).await {
                 Ok(result) => result,
                 Err(_) => {
                     warn!(
@@ -115,7 +134,8 @@ impl Task {
                     Ok(Duration::ZERO)
                 }
             };
-            drop(slot);
+            drop((slot, watched));
+            self.metrics.operator().reconciled(NAME, if result.is_ok() { "done" } else { "failed" });
             let rest = match result {
                 Ok(rest) => {
                     failures = 0;
@@ -147,12 +167,18 @@ impl Task {
     }
 }
 
-async fn pass(engine: &mut Engine<KubernetesPlatform>) -> Result<Duration, KubernetesError> {
+async fn pass(
+    engine: &mut Engine<KubernetesPlatform>,
+    story: &mut Story,
+) -> Result<Duration, KubernetesError> {
     let (_, cluster) = engine.platform().cluster()?;
     if !cluster.spec.paused {
         engine.platform().ensure().await?;
     }
-    Ok(engine.pass().await?.rest)
+    let before = engine.status().cloned();
+    let pass = engine.pass().await?;
+    story.tell(before.as_ref(), &pass.status, &pass.decision, &pass.outcomes);
+    Ok(pass.rest)
 }
 
 /// People look at the status, and an old one would tell them that all is well.

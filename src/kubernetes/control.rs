@@ -2,58 +2,81 @@
 
 use std::sync::Arc;
 
-use kube::Client;
-use tokio::{sync::mpsc, task::JoinSet};
+use tokio::{
+    sync::mpsc,
+    task::{JoinError, JoinSet},
+};
 use tracing::info;
 
 use super::{
-    clusters,
+    Context, RunError, clusters, events,
     hands::Hands,
     members,
     platform::Shared,
     watch::{self, Bell, Stores, Synced},
 };
-use crate::{etcd::http::Http, telemetry::metrics::Metrics};
+use crate::{etcd::http::Http, telemetry::health::Stage};
 
-/// What the controllers are started with.
-pub struct Controllers {
-    /// The connection to the API server.
-    pub client: Client,
-    /// The namespaces to look after; all of them when empty.
-    pub namespaces: Vec<String>,
-    /// The operator's own image, which brings the guard into the members' Pods.
-    pub image: String,
-    /// The domain of the Kubernetes cluster.
-    pub cluster_domain: String,
-    /// How many clusters are looked after at the same time.
-    pub workers: usize,
-    /// What is counted.
-    pub metrics: Arc<Metrics>,
+/// Runs until a task ends, which none does unless it panicked. Everything stops when the future is dropped.
+pub(super) async fn run(context: Context) -> Result<(), RunError> {
+    let stores = Arc::new(Stores::default());
+    let (cluster_events, clusters) = mpsc::unbounded_channel();
+    let (member_events, members) = mpsc::unbounded_channel();
+    let bell = Arc::new(Bell::new(cluster_events, member_events));
+    let synced = Arc::new(Synced::default());
+    let mut tasks = JoinSet::new();
+    watch::start(&mut tasks, &context.client, &context.namespaces, &stores, &bell, &synced);
+    // Half a picture is none: what was not listed yet would look as if it were gone.
+    tokio::select! {
+        () = synced.all() => {}
+        ended = tasks.join_next() => return Err(which(ended)),
+    }
+    info!(clusters = stores.clusters.len(), members = stores.members.len(), "the watches are in step");
+    context.health.stage(Stage::Synced);
+    let (teller, sender) =
+        events::channel(context.client.clone(), &context.identity, Arc::clone(&context.metrics));
+    let shared = Arc::new(Shared {
+        hands: Hands::new(context.client, stores),
+        http: Http::new(),
+        image: context.image,
+        cluster_domain: context.cluster_domain,
+        teller,
+        metrics: context.metrics,
+        health: context.health,
+    });
+    let workers = context.workers;
+    let task = |name| shared.health.task(name);
+    tasks.spawn({
+        let (guard, work) = (task("events"), sender.run());
+        async move {
+            let _guard = guard;
+            work.await;
+            "events"
+        }
+    });
+    tasks.spawn({
+        let (guard, work) = (task("members"), members::run(Arc::clone(&shared), Arc::clone(&bell), members, workers));
+        async move {
+            let _guard = guard;
+            work.await;
+            "members"
+        }
+    });
+    tasks.spawn({
+        let (guard, work) = (task("clusters"), clusters::run(Arc::clone(&shared), bell, clusters, workers));
+        async move {
+            let _guard = guard;
+            work.await;
+            "clusters"
+        }
+    });
+    Err(which(tasks.join_next().await))
 }
 
-impl Controllers {
-    /// Runs until a task ends, which none does unless it panicked. Everything stops when the future is dropped.
-    pub async fn run(self, synced: Arc<Synced>) {
-        let stores = Arc::new(Stores::default());
-        let (cluster_events, clusters) = mpsc::unbounded_channel();
-        let (member_events, members) = mpsc::unbounded_channel();
-        let bell = Arc::new(Bell::new(cluster_events, member_events));
-        let mut tasks = JoinSet::new();
-        watch::start(&mut tasks, &self.client, &self.namespaces, &stores, &bell, &synced);
-        // Half a picture is none: what was not listed yet would look as if it were gone.
-        tokio::select! {
-            () = synced.all() => {}
-            _ = tasks.join_next() => return,
-        }
-        info!(clusters = stores.clusters.len(), members = stores.members.len(), "the watches are in step");
-        let shared = Arc::new(Shared {
-            hands: Hands::new(self.client, stores),
-            http: Http::new(),
-            image: self.image,
-            cluster_domain: self.cluster_domain,
-        });
-        tasks.spawn(members::run(Arc::clone(&shared), Arc::clone(&bell), members, self.workers));
-        tasks.spawn(clusters::run(shared, bell, clusters, self.workers, self.metrics));
-        tasks.join_next().await;
+fn which(ended: Option<Result<&'static str, JoinError>>) -> RunError {
+    match ended {
+        Some(Ok(name)) => RunError::TaskEnded(name),
+        Some(Err(_)) => RunError::TaskEnded("of a controller, by a panic,"),
+        None => RunError::TaskEnded("set"),
     }
 }

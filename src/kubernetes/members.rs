@@ -21,6 +21,8 @@ use super::{
     watch::Bell,
 };
 
+/// The name of this controller in metrics.
+const NAME: &str = "members";
 /// The longest pause before a member whose objects can't be made is tried again.
 const LONGEST: Duration = Duration::from_secs(15);
 /// How often every member is looked at without any event: nothing is read or written for that.
@@ -73,6 +75,7 @@ pub async fn run(
         running.spawn(async move {
             let _slot = slots.acquire_owned().await;
             let result = look_after(&shared, &key).await;
+            shared.metrics.operator().reconciled(NAME, if result.is_ok() { "done" } else { "failed" });
             if let Err(error) = &result {
                 warn!(member = key.1, namespace = key.0, %error, "its objects are not as they should be; tried again");
             }

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use tokio::sync::Notify;
 
 use super::{
+    events::Teller,
     guards::{self, GuardError},
     hands::{CallError, Hands},
     incarnation::{self, Facts},
@@ -27,6 +28,7 @@ use crate::{
         Admission, ClusterId, ClusterState, Data, Desired, EtcdVersion, Incarnation, MemberName, PeerDomain,
         Process, Record, Step, status::ClusterStatus,
     },
+    telemetry::{health::Health, metrics::Metrics},
 };
 
 /// Why a verb failed on Kubernetes.
@@ -89,6 +91,12 @@ pub struct Shared {
     pub image: String,
     /// The domain of the Kubernetes cluster.
     pub cluster_domain: String,
+    /// Whom events for people are given to.
+    pub teller: Teller,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// What is watched over.
+    pub health: Arc<Health>,
 }
 
 /// One cluster on Kubernetes.

@@ -100,7 +100,7 @@ impl Bell {
 
 /// Starts every watch; `synced` is counted down as each has listed once.
 pub fn start(
-    tasks: &mut JoinSet<()>,
+    tasks: &mut JoinSet<&'static str>,
     client: &Client,
     namespaces: &[String],
     stores: &Arc<Stores>,
@@ -222,7 +222,7 @@ impl Scope {
         view: fn(K) -> V,
         store: fn(&Stores) -> &Store<V>,
         ring: fn(&Bell, &Identity),
-    ) -> impl Future<Output = ()> + Send
+    ) -> impl Future<Output = &'static str> + Send
     where
         K: DeserializeOwned + Debug + Send + 'static,
     {
@@ -234,7 +234,7 @@ impl Scope {
             loop {
                 let event = match events.try_next().await {
                     Ok(Some(event)) => event,
-                    Ok(None) => return,
+                    Ok(None) => return kind,
                     Err(error) => {
                         // Whoever reads a log wants to know once that the API server is away, not every second.
                         if listed {

@@ -11,7 +11,7 @@ use axum::{
 };
 use tokio::net::TcpListener;
 
-use super::metrics::Metrics;
+use super::{health::Health, metrics::Metrics};
 
 /// A pass takes seconds at the most, even when every member hangs; one that takes this long is stuck.
 const STUCK: Duration = Duration::from_secs(60);
@@ -24,7 +24,7 @@ pub async fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
     TcpListener::bind(address).await
 }
 
-/// Serves until the task is dropped.
+/// Serves the metrics and the health of a program that looks after one cluster, until the task is dropped.
 ///
 /// # Errors
 /// When the listener breaks.
@@ -35,6 +35,31 @@ pub async fn serve(listener: TcpListener, metrics: Arc<Metrics>) -> std::io::Res
         .route("/readyz", get(ready))
         .with_state(metrics);
     axum::serve(listener, app).await
+}
+
+/// Serves the metrics and the health of the operator, until the task is dropped.
+///
+/// # Errors
+/// When the listener breaks.
+pub async fn serve_operator(
+    listener: TcpListener,
+    metrics: Arc<Metrics>,
+    health: Arc<Health>,
+) -> std::io::Result<()> {
+    let ready = Arc::clone(&health);
+    let app = Router::new()
+        .route("/metrics", get(show_metrics))
+        .route("/healthz", get(move || async move { verdict(health.healthy()) }))
+        .route("/readyz", get(move || async move { verdict(ready.ready()) }))
+        .with_state(metrics);
+    axum::serve(listener, app).await
+}
+
+fn verdict(said: Result<(), String>) -> (StatusCode, String) {
+    match said {
+        Ok(()) => (StatusCode::OK, "ok\n".to_owned()),
+        Err(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")),
+    }
 }
 
 async fn show_metrics(State(metrics): State<Arc<Metrics>>) -> Response {

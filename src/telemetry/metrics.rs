@@ -1,6 +1,7 @@
 //! The metrics, in the Prometheus text format.
 
 use std::{
+    collections::BTreeMap,
     fmt,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
@@ -13,10 +14,12 @@ use prometheus_client::{
         family::Family,
         gauge::Gauge,
         histogram::{Histogram, exponential_buckets},
+        info::Info,
     },
     registry::Registry,
 };
 
+use super::operator::OperatorMetrics;
 use crate::{
     etcd::{Call, Observer},
     plan::status::ClusterStatus,
@@ -49,9 +52,17 @@ struct ErrorLabels {
     class: &'static str,
 }
 
-/// All metrics of the program.
+/// All metrics of the program, as one cluster counts into them.
 pub struct Metrics {
-    registry: Registry,
+    registry: Arc<Registry>,
+    counted: Counted,
+    operator: OperatorMetrics,
+    seen: Mutex<Seen>,
+}
+
+/// What all clusters count into.
+#[derive(Clone)]
+struct Counted {
     steps: Family<StepLabels, Counter>,
     passes: Histogram,
     failed_passes: Counter,
@@ -60,13 +71,15 @@ pub struct Metrics {
     leader_changes: Counter,
     calls: Family<CallLabels, Histogram, fn() -> Histogram>,
     errors: Family<ErrorLabels, Counter>,
-    seen: Mutex<Seen>,
 }
 
 /// What the metrics compare the next pass with.
 #[derive(Debug, Default)]
 struct Seen {
     leader: Option<String>,
+    /// This cluster's part of the gauges, which are sums over all clusters.
+    members: BTreeMap<&'static str, i64>,
+    conditions: BTreeMap<String, i64>,
     /// When a pass ended last, well or not.
     last_end: Option<Instant>,
     /// Whether one ended well.
@@ -80,9 +93,15 @@ impl fmt::Debug for Metrics {
 }
 
 impl Default for Metrics {
+    /// For a program that looks after one cluster.
     fn default() -> Self {
-        let mut metrics = Self {
-            registry: Registry::with_prefix("quorate"),
+        Self::new("condition", "1 while the condition is True", |_, _| {})
+    }
+}
+
+impl Default for Counted {
+    fn default() -> Self {
+        Self {
             steps: Family::default(),
             passes: Histogram::new(exponential_buckets(0.001, 2.0, 14)),
             failed_passes: Counter::default(),
@@ -91,30 +110,27 @@ impl Default for Metrics {
             leader_changes: Counter::default(),
             calls: Family::new_with_constructor(call_histogram),
             errors: Family::default(),
-            seen: Mutex::default(),
-        };
-        let registry = &mut metrics.registry;
-        registry.register("steps", "Steps by kind and result", metrics.steps.clone());
-        registry.register("pass_duration_seconds", "Duration of a pass", metrics.passes.clone());
+        }
+    }
+}
+
+impl Counted {
+    fn register(&self, registry: &mut Registry) {
+        registry.register("steps", "Steps by kind and result", self.steps.clone());
+        registry.register("pass_duration_seconds", "Duration of a pass", self.passes.clone());
         registry.register(
             "failed_passes",
             "Passes that could not look at the cluster or show its status",
-            metrics.failed_passes.clone(),
+            self.failed_passes.clone(),
         );
-        registry.register("members", "Members by state", metrics.members.clone());
-        registry.register("condition", "1 while the condition is True", metrics.conditions.clone());
-        registry.register(
-            "leader_changes",
-            "Changes of leader that were seen",
-            metrics.leader_changes.clone(),
-        );
+        registry.register("members", "Members by state", self.members.clone());
+        registry.register("leader_changes", "Changes of leader that were seen", self.leader_changes.clone());
         registry.register(
             "etcd_request_duration_seconds",
             "Duration of calls to members",
-            metrics.calls.clone(),
+            self.calls.clone(),
         );
-        registry.register("etcd_request_errors", "Failed calls to members by class", metrics.errors.clone());
-        metrics
+        registry.register("etcd_request_errors", "Failed calls to members by class", self.errors.clone());
     }
 }
 
@@ -123,41 +139,79 @@ fn call_histogram() -> Histogram {
 }
 
 impl Metrics {
+    /// For the operator on Kubernetes, which looks after many clusters and has metrics of its own.
+    pub fn of_operator() -> Self {
+        Self::new("clusters", "Clusters whose condition is True", OperatorMetrics::register)
+    }
+
+    fn new(conditions: &str, help: &str, more: fn(&OperatorMetrics, &mut Registry)) -> Self {
+        let (counted, operator) = (Counted::default(), OperatorMetrics::default());
+        let mut registry = Registry::with_prefix("quorate");
+        counted.register(&mut registry);
+        registry.register(conditions, help, counted.conditions.clone());
+        registry.register("build", "What runs", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
+        more(&operator, &mut registry);
+        Self { registry: Arc::new(registry), counted, operator, seen: Mutex::default() }
+    }
+
+    /// The same metrics, for one more cluster. Its part of the gauges goes when the value is dropped.
+    pub fn of_cluster(&self) -> Arc<Self> {
+        Arc::new(Self {
+            registry: Arc::clone(&self.registry),
+            counted: self.counted.clone(),
+            operator: self.operator.clone(),
+            seen: Mutex::default(),
+        })
+    }
+
+    /// The metrics that only the operator has.
+    pub fn operator(&self) -> &OperatorMetrics {
+        &self.operator
+    }
+
     /// Counts a step.
     pub fn step(&self, step: &'static str, result: &'static str) {
-        self.steps.get_or_create(&StepLabels { step, result }).inc();
+        self.counted.steps.get_or_create(&StepLabels { step, result }).inc();
     }
 
     /// Takes notice of a pass and of the status it led to.
     pub fn pass(&self, took: Duration, status: &ClusterStatus) {
-        self.passes.observe(took.as_secs_f64());
+        self.counted.passes.observe(took.as_secs_f64());
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         for state in ["leader", "voter", "learner", "unstarted"] {
             let count = status.members.iter().filter(|one| one.role == state).count();
-            self.set_members(state, count);
+            self.set_members(&mut seen, state, count);
         }
-        self.set_members("ready", status.members.iter().filter(|one| one.ready).count());
+        let ready = status.members.iter().filter(|one| one.ready).count();
+        self.set_members(&mut seen, "ready", ready);
         for condition in &status.conditions {
-            let labels = ConditionLabels { condition: condition.kind.clone() };
-            self.conditions.get_or_create(&labels).set(i64::from(condition.status == "True"));
+            let now = i64::from(condition.status == "True");
+            let before = seen.conditions.insert(condition.kind.clone(), now).unwrap_or_default();
+            self.condition(&condition.kind).inc_by(now - before);
         }
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.last_end = Some(Instant::now());
         seen.succeeded = true;
         if status.leader.is_some() && seen.leader != status.leader {
             if seen.leader.is_some() {
-                self.leader_changes.inc();
+                self.counted.leader_changes.inc();
             }
             seen.leader.clone_from(&status.leader);
         }
     }
 
-    fn set_members(&self, state: &'static str, count: usize) {
-        self.members.get_or_create(&StateLabels { state }).set(i64::try_from(count).unwrap_or(i64::MAX));
+    fn set_members(&self, seen: &mut Seen, state: &'static str, count: usize) {
+        let now = i64::try_from(count).unwrap_or(i64::MAX);
+        let before = seen.members.insert(state, now).unwrap_or_default();
+        self.counted.members.get_or_create(&StateLabels { state }).inc_by(now - before);
+    }
+
+    fn condition(&self, kind: &str) -> Gauge {
+        self.counted.conditions.get_or_create(&ConditionLabels { condition: kind.to_owned() }).clone()
     }
 
     /// Takes notice of a pass that failed.
     pub fn failed_pass(&self) {
-        self.failed_passes.inc();
+        self.counted.failed_passes.inc();
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).last_end = Some(Instant::now());
     }
 
@@ -175,9 +229,9 @@ impl Metrics {
     pub fn call_observer(self: Arc<Self>) -> Observer {
         Arc::new(move |call: Call, took, class| {
             let call = call.name();
-            self.calls.get_or_create(&CallLabels { call }).observe(took.as_secs_f64());
+            self.counted.calls.get_or_create(&CallLabels { call }).observe(took.as_secs_f64());
             if let Some(class) = class {
-                self.errors.get_or_create(&ErrorLabels { call, class: class.name() }).inc();
+                self.counted.errors.get_or_create(&ErrorLabels { call, class: class.name() }).inc();
             }
         })
     }
@@ -193,10 +247,23 @@ impl Metrics {
     }
 }
 
+impl Drop for Metrics {
+    /// A cluster that is gone is counted no longer.
+    fn drop(&mut self) {
+        let seen = std::mem::take(self.seen.get_mut().unwrap_or_else(PoisonError::into_inner));
+        for (state, count) in seen.members {
+            self.counted.members.get_or_create(&StateLabels { state }).dec_by(count);
+        }
+        for (kind, count) in seen.conditions {
+            self.condition(&kind).dec_by(count);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::status::MemberStatus;
+    use crate::plan::status::{Condition, MemberStatus};
 
     #[test]
     fn a_pass_shows_up_in_the_text() {
@@ -215,6 +282,69 @@ mod tests {
             "quorate_leader_changes_total 1",
             "quorate_members{state=\"ready\"} 1",
             "quorate_pass_duration_seconds_count 2",
+            "quorate_build_info{version=",
+        ] {
+            assert!(text.contains(line), "{line} is not in\n{text}");
+        }
+        assert!(!text.contains("quorate_queued"), "no operator runs here\n{text}");
+    }
+
+    #[test]
+    fn clusters_are_summed_and_go_with_their_part() {
+        let metrics = Metrics::of_operator();
+        let status = |ready: bool| ClusterStatus {
+            members: vec![MemberStatus { role: "voter".into(), ready, ..MemberStatus::default() }],
+            conditions: vec![Condition {
+                kind: "Ready".into(),
+                status: if ready { "True" } else { "False" }.into(),
+                reason: String::new(),
+                message: String::new(),
+                last_transition_time: String::new(),
+                observed_generation: None,
+            }],
+            ..ClusterStatus::default()
+        };
+        let (one, other) = (metrics.of_cluster(), metrics.of_cluster());
+        let counted = |voters: u8, ready: u8| {
+            let text = metrics.render().unwrap();
+            for line in [
+                format!("quorate_members{{state=\"voter\"}} {voters}\n"),
+                format!("quorate_members{{state=\"ready\"}} {ready}\n"),
+                format!("quorate_clusters{{condition=\"Ready\"}} {ready}\n"),
+            ] {
+                assert!(text.contains(&line), "{line} is not in\n{text}");
+            }
+        };
+        one.pass(Duration::ZERO, &status(true));
+        other.pass(Duration::ZERO, &status(true));
+        counted(2, 2);
+        one.pass(Duration::ZERO, &status(false));
+        counted(2, 1);
+        drop(other);
+        counted(1, 0);
+        drop(one);
+        counted(0, 0);
+    }
+
+    #[test]
+    fn the_operator_counts_what_it_does() {
+        let metrics = Metrics::of_operator();
+        let operator = metrics.operator();
+        operator.leader(true);
+        operator.reconciled("cluster", "done");
+        operator.queued("cluster", 2);
+        operator.waited("cluster", Duration::from_millis(3));
+        operator.called("patch", "leases".into(), "200".into(), Duration::from_millis(3));
+        operator.event("dropped");
+        let text = metrics.render().unwrap();
+        for line in [
+            "quorate_leader 1",
+            "quorate_reconciles_total{controller=\"cluster\",result=\"done\"} 1",
+            "quorate_queued{controller=\"cluster\"} 2",
+            "quorate_queue_wait_seconds_count{controller=\"cluster\"} 1",
+            "quorate_kubernetes_calls_total{verb=\"patch\",kind=\"leases\",code=\"200\"} 1",
+            "quorate_kubernetes_call_duration_seconds_count{verb=\"patch\"} 1",
+            "quorate_events_total{result=\"dropped\"} 1",
         ] {
             assert!(text.contains(line), "{line} is not in\n{text}");
         }
