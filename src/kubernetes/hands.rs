@@ -8,20 +8,21 @@ use std::{fmt::Debug, sync::Arc};
 use k8s_openapi::{
     NamespaceResourceScope,
     api::{
-        core::v1::{Node, PersistentVolume, PersistentVolumeClaim, Pod, Service},
+        core::v1::{self, Node, Service},
         policy::v1::PodDisruptionBudget,
-        storage::v1::StorageClass,
     },
 };
 use kube::{
     Api, Client, Resource, ResourceExt,
     api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions},
+    core::{PartialObjectMeta, Request},
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
 use super::{
     labels,
+    slim::{PersistentVolume, PersistentVolumeClaim, Pod, StorageClass},
     store::{Identity, Store, View},
     views::{ClaimView, ClusterView, MemberView, ObjectView, PodView},
     watch::Stores,
@@ -99,7 +100,7 @@ impl Hands {
     /// # Errors
     /// When the API server refuses, or its answer got lost.
     pub async fn make_member(&self, member: &EtcdMember) -> Result<()> {
-        let made = self.create(member).await?;
+        let made = self.create::<EtcdMember, _>(member).await?;
         self.stores.members.wrote(MemberView::of(made));
         Ok(())
     }
@@ -108,9 +109,9 @@ impl Hands {
     ///
     /// # Errors
     /// As [`Self::make_member`].
-    pub async fn make_claim(&self, claim: &PersistentVolumeClaim) -> Result<()> {
-        let made = self.create(claim).await?;
-        self.stores.claims.wrote(ClaimView::of(&made));
+    pub async fn make_claim(&self, claim: &v1::PersistentVolumeClaim) -> Result<()> {
+        let made = self.create::<PersistentVolumeClaim, _>(claim).await?;
+        self.stores.claims.wrote(ClaimView::of(made));
         Ok(())
     }
 
@@ -118,9 +119,9 @@ impl Hands {
     ///
     /// # Errors
     /// As [`Self::make_member`].
-    pub async fn make_pod(&self, pod: &Pod) -> Result<()> {
-        let made = self.create(pod).await?;
-        self.stores.pods.wrote(PodView::of(&made));
+    pub async fn make_pod(&self, pod: &v1::Pod) -> Result<()> {
+        let made = self.create::<Pod, _>(pod).await?;
+        self.stores.pods.wrote(PodView::of(made));
         Ok(())
     }
 
@@ -130,7 +131,7 @@ impl Hands {
     /// As [`Self::make_member`].
     pub async fn apply_service(&self, service: &Service) -> Result<()> {
         let applied = self.apply(service).await?;
-        self.stores.services.wrote(ObjectView::of(applied.meta()));
+        self.stores.services.wrote(ObjectView::of_partial(&applied));
         Ok(())
     }
 
@@ -140,7 +141,7 @@ impl Hands {
     /// As [`Self::make_member`].
     pub async fn apply_budget(&self, budget: &PodDisruptionBudget) -> Result<()> {
         let applied = self.apply(budget).await?;
-        self.stores.budgets.wrote(ObjectView::of(applied.meta()));
+        self.stores.budgets.wrote(ObjectView::of_partial(&applied));
         Ok(())
     }
 
@@ -176,7 +177,7 @@ impl Hands {
     /// As [`Self::make_member`].
     pub async fn change_claim(&self, claim: &Identity, change: Value) -> Result<()> {
         let changed: PersistentVolumeClaim = self.patch(claim, change).await?;
-        self.stores.claims.wrote(ClaimView::of(&changed));
+        self.stores.claims.wrote(ClaimView::of(changed));
         Ok(())
     }
 
@@ -237,7 +238,7 @@ impl Hands {
             .patch_status(&pod.name, &PatchParams::default(), &change)
             .await
             .map_err(|source| failed::<Pod>("patch the status of", &pod.name, source))?;
-        self.stores.pods.wrote(PodView::of(&changed));
+        self.stores.pods.wrote(PodView::of(changed));
         Ok(())
     }
 
@@ -247,7 +248,7 @@ impl Hands {
     /// As [`Self::make_member`].
     pub async fn delete_pod(&self, pod: &Identity) -> Result<()> {
         if let Some(left) = self.delete::<Pod>(pod, false).await? {
-            self.stores.pods.wrote(PodView::of(&left));
+            self.stores.pods.wrote(PodView::of(left));
         } else {
             self.stores.pods.forget(pod);
         }
@@ -260,7 +261,7 @@ impl Hands {
     /// As [`Self::make_member`].
     pub async fn delete_claim(&self, claim: &Identity) -> Result<()> {
         if let Some(left) = self.delete::<PersistentVolumeClaim>(claim, true).await? {
-            self.stores.claims.wrote(ClaimView::of(&left));
+            self.stores.claims.wrote(ClaimView::of(left));
         } else {
             self.stores.claims.forget(claim);
         }
@@ -289,10 +290,8 @@ impl Hands {
         let (cluster, object, pod, claim) = futures::join!(
             self.read::<EtcdCluster, _>(namespace, cluster, &stores.clusters, |one| ClusterView::of(Ok(one))),
             self.read::<EtcdMember, _>(namespace, member, &stores.members, MemberView::of),
-            self.read::<Pod, _>(namespace, member, &stores.pods, |one| PodView::of(&one)),
-            self.read::<PersistentVolumeClaim, _>(namespace, member, &stores.claims, |one| ClaimView::of(
-                &one
-            )),
+            self.read::<Pod, _>(namespace, member, &stores.pods, PodView::of),
+            self.read::<PersistentVolumeClaim, _>(namespace, member, &stores.claims, ClaimView::of),
         );
         Ok([cluster?, object?, pod?, claim?].into_iter().all(|same| same))
     }
@@ -343,13 +342,14 @@ impl Hands {
         api.get_opt(name).await.map_err(|source| failed::<PersistentVolume>("read", name, source))
     }
 
-    /// The node of that name.
+    /// Whether there is a node of that name.
     ///
     /// # Errors
     /// When the API server does not answer.
-    pub async fn node(&self, name: &str) -> Result<Option<Node>> {
+    pub async fn node_exists(&self, name: &str) -> Result<bool> {
         let api = Api::<Node>::all(self.client.clone());
-        api.get_opt(name).await.map_err(|source| failed::<Node>("read", name, source))
+        let found = api.get_metadata_opt(name).await.map_err(|source| failed::<Node>("read", name, source))?;
+        Ok(found.is_some())
     }
 
     /// The storage class of that name.
@@ -379,25 +379,30 @@ impl Hands {
         Ok(found.is_some_and(|one| !one.labels().contains_key(labels::CLUSTER_UID)))
     }
 
-    async fn create<K>(&self, object: &K) -> Result<K>
+    /// Makes an object, and reads the answer as `K`, which may be the same with fewer fields.
+    async fn create<K, T>(&self, object: &T) -> Result<K>
     where
-        K: Resource<Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug + Serialize,
-        K::DynamicType: Default,
+        K: Resource<DynamicType = ()> + DeserializeOwned,
+        T: ResourceExt + Serialize,
     {
         let params = PostParams { field_manager: Some(MANAGER.to_owned()), ..PostParams::default() };
-        self.api::<K>(&object.namespace().unwrap_or_default())
-            .create(&params, object)
-            .await
-            .map_err(|source| failed::<K>("create", &object.name_any(), source))
+        let make = async {
+            let body = serde_json::to_vec(object).map_err(kube::Error::SerdeError)?;
+            let path = K::url_path(&(), object.namespace().as_deref());
+            let mut request = Request::new(path).create(&params, body).map_err(kube::Error::BuildRequest)?;
+            request.extensions_mut().insert("create");
+            self.client.request(request).await
+        };
+        make.await.map_err(|source| failed::<K>("create", &object.name_any(), source))
     }
 
-    async fn apply<K>(&self, object: &K) -> Result<K>
+    async fn apply<K>(&self, object: &K) -> Result<PartialObjectMeta<K>>
     where
         K: Resource<Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug + Serialize,
         K::DynamicType: Default,
     {
         self.api::<K>(&object.namespace().unwrap_or_default())
-            .patch(&object.name_any(), &PatchParams::apply(MANAGER).force(), &Patch::Apply(object))
+            .patch_metadata(&object.name_any(), &PatchParams::apply(MANAGER).force(), &Patch::Apply(object))
             .await
             .map_err(|source| failed::<K>("apply", &object.name_any(), source))
     }

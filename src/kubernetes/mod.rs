@@ -13,6 +13,7 @@ pub mod lease;
 pub mod members;
 pub mod platform;
 pub mod render;
+mod slim;
 pub mod store;
 pub mod upkeep;
 pub mod views;

@@ -1,11 +1,11 @@
 //! What is kept of the objects that are watched.
 
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::{ContainerStatus, PersistentVolumeClaim, Pod};
 use kube::{ResourceExt, core::PartialObjectMeta};
 
 use super::{
     labels,
+    slim::{ContainerStatus, PersistentVolumeClaim, Pod, PodStatus},
     store::{Identity, View},
 };
 use crate::api::{EtcdCluster, EtcdMember};
@@ -63,58 +63,51 @@ pub struct Ended {
 
 impl PodView {
     /// Reads it from a Pod.
-    pub fn of(pod: &Pod) -> Self {
-        let spec = pod.spec.as_ref();
-        let status = pod.status.clone().unwrap_or_default();
-        let condition =
-            |kind: &str| status.conditions.iter().flatten().find(|condition| condition.type_ == kind);
+    pub(super) fn of(pod: Pod) -> Self {
+        let Pod { metadata, spec, status } = pod;
+        let condition = |kind: &str| status.conditions.iter().find(|condition| condition.kind == kind);
         let unschedulable = condition("PodScheduled")
             .filter(|condition| condition.status == "False")
             .map(|condition| condition.message.clone().unwrap_or_default());
         Self {
-            identity: Identity::of(&pod.metadata),
-            owner: controller(&pod.metadata),
-            created: pod.metadata.creation_timestamp.as_ref().map(|time| time.0),
-            node: spec.and_then(|spec| spec.node_name.clone()),
-            address: status.pod_ip.clone().filter(|address| !address.is_empty()),
-            phase: status.phase.clone().unwrap_or_default(),
-            message: status.message.clone().or_else(|| status.reason.clone()),
+            identity: Identity::of(&metadata),
+            owner: controller(&metadata),
+            created: metadata.creation_timestamp.as_ref().map(|time| time.0),
+            node: spec.node_name,
             unschedulable,
             in_service: condition(labels::IN_SERVICE).map(|condition| condition.status == "True"),
             container: container(&status),
+            address: Some(status.pod_ip).filter(|address| !address.is_empty()),
+            phase: status.phase,
+            message: status.message.or(status.reason),
         }
     }
 }
 
 /// etcd's container; while the guard is brought in, the container that does it, if it is in trouble.
-fn container(status: &k8s_openapi::api::core::v1::PodStatus) -> ContainerView {
+fn container(status: &PodStatus) -> ContainerView {
     let troubled = status
         .init_container_statuses
         .iter()
-        .flatten()
-        .find(|one| !one.ready && one.state.as_ref().is_some_and(|state| state.running.is_none()))
+        .find(|one| !one.ready && one.state.running.is_none())
         .map(view)
         .filter(|view| view.waiting.as_ref().is_some_and(|(reason, _)| reason != "PodInitializing"));
-    let etcd = status.container_statuses.iter().flatten().find(|one| one.name == labels::CONTAINER);
+    let etcd = status.container_statuses.iter().find(|one| one.name == labels::CONTAINER);
     troubled.or_else(|| etcd.map(view)).unwrap_or_default()
 }
 
 fn view(status: &ContainerStatus) -> ContainerView {
-    let state = status.state.clone().unwrap_or_default();
-    let last = status.last_state.clone().unwrap_or_default();
-    let ended = state.terminated.or(last.terminated).map(|end| Ended {
-        at: end.finished_at.map(|time| time.0),
-        code: end.exit_code,
-        reason: end.reason.unwrap_or_default(),
-        message: end.message.unwrap_or_default(),
-    });
+    let ended = status.state.terminated.as_ref().or(status.last_state.terminated.as_ref());
     ContainerView {
-        running: state.running.and_then(|running| running.started_at).map(|time| time.0),
-        waiting: state
-            .waiting
-            .map(|waiting| (waiting.reason.unwrap_or_default(), waiting.message.unwrap_or_default())),
-        ended,
-        restarts: u32::try_from(status.restart_count).unwrap_or_default(),
+        running: status.state.running.as_ref().and_then(|running| running.started_at),
+        waiting: status.state.waiting.as_ref().map(|one| (one.reason.clone(), one.message.clone())),
+        ended: ended.map(|end| Ended {
+            at: end.finished_at,
+            code: end.exit_code,
+            reason: end.reason.clone(),
+            message: end.message.clone(),
+        }),
+        restarts: status.restart_count,
     }
 }
 
@@ -150,26 +143,19 @@ pub struct ClaimView {
 
 impl ClaimView {
     /// Reads it from a claim.
-    pub fn of(claim: &PersistentVolumeClaim) -> Self {
-        let status = claim.status.clone().unwrap_or_default();
-        let spec = claim.spec.clone().unwrap_or_default();
-        let storage = |quantities: Option<std::collections::BTreeMap<String, _>>| {
-            quantities
-                .and_then(|mut map| map.remove("storage"))
-                .map(|quantity: k8s_openapi::apimachinery::pkg::api::resource::Quantity| quantity.0)
-        };
+    pub(super) fn of(mut claim: PersistentVolumeClaim) -> Self {
         let annotation = |name: &str| claim.annotations().get(name).cloned();
         Self {
             identity: Identity::of(&claim.metadata),
             cluster_uid: claim.labels().get(labels::CLUSTER_UID).cloned(),
             created: claim.metadata.creation_timestamp.as_ref().map(|time| time.0),
-            phase: status.phase.unwrap_or_default(),
-            volume: spec.volume_name,
-            class: spec.storage_class_name,
-            requested: storage(spec.resources.and_then(|resources| resources.requests)),
-            capacity: storage(status.capacity),
             serial: annotation(labels::SERIAL).and_then(|text| text.parse().ok()),
             version: annotation(labels::VERSION),
+            phase: claim.status.phase,
+            volume: claim.spec.volume_name,
+            class: claim.spec.storage_class_name,
+            requested: claim.spec.resources.requests.remove("storage"),
+            capacity: claim.status.capacity.remove("storage"),
         }
     }
 }

@@ -7,11 +7,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use k8s_openapi::api::core::v1::PersistentVolume;
 use serde_json::json;
 
 use super::{
     hands::Hands,
+    slim::PersistentVolume,
     views::{ClaimView, PodView},
 };
 use crate::api::{EtcdCluster, Quantity};
@@ -47,7 +47,7 @@ impl Volumes {
             let nodes = nodes(&found);
             for node in &nodes {
                 // An unanswered question is no proof.
-                if !matches!(hands.node(node).await, Ok(None)) {
+                if !matches!(hands.node_exists(node).await, Ok(false)) {
                     return None;
                 }
             }
@@ -71,7 +71,7 @@ impl Volumes {
             let why = self
                 .remembered(&format!("class {class}"), async {
                     match hands.class(&class).await {
-                        Ok(Some(found)) if found.allow_volume_expansion == Some(true) => None,
+                        Ok(Some(found)) if found.allow_volume_expansion => None,
                         Ok(_) => Some(format!("storage class {class:?} can't expand volumes")),
                         Err(error) => Some(error.to_string()),
                     }
@@ -106,12 +106,12 @@ impl Volumes {
 
 /// The nodes on which a volume can be used, if it names them.
 fn nodes(volume: &PersistentVolume) -> BTreeSet<String> {
-    let required = volume.spec.as_ref().and_then(|spec| spec.node_affinity.as_ref()?.required.as_ref());
-    let terms = required.into_iter().flat_map(|required| &required.node_selector_terms);
+    let terms = &volume.spec.node_affinity.required.node_selector_terms;
     terms
-        .flat_map(|term| term.match_expressions.iter().flatten())
+        .iter()
+        .flat_map(|term| &term.match_expressions)
         .filter(|expression| expression.key == HOSTNAME && expression.operator == "In")
-        .flat_map(|expression| expression.values.iter().flatten().cloned())
+        .flat_map(|expression| expression.values.iter().cloned())
         .collect()
 }
 

@@ -10,10 +10,7 @@ use std::{
 };
 
 use futures::{StreamExt, TryStreamExt};
-use k8s_openapi::api::{
-    core::v1::{PersistentVolumeClaim, Pod, Service},
-    policy::v1::PodDisruptionBudget,
-};
+use k8s_openapi::api::{core::v1::Service, policy::v1::PodDisruptionBudget};
 use kube::{
     Api, Client,
     core::{DeserializeGuard, PartialObjectMeta},
@@ -28,6 +25,7 @@ use tracing::{debug, warn};
 
 use super::{
     labels,
+    slim::{PersistentVolumeClaim, Pod},
     store::{Identity, Key, Store, View},
     views::{ClaimView, ClusterView, MemberView, ObjectView, PodView},
 };
@@ -133,12 +131,12 @@ pub fn start(
         let events = watcher(api::<EtcdMember>(client, &scope), own.clone());
         tasks.spawn(of().follow("EtcdMember", events, MemberView::of, |s| &s.members, both));
         let events = watcher(api::<Pod>(client, &scope), own.clone());
-        tasks.spawn(of().follow("Pod", events, |pod| PodView::of(&pod), |s| &s.pods, both));
+        tasks.spawn(of().follow("Pod", events, PodView::of, |s| &s.pods, both));
         let events = watcher(api::<PersistentVolumeClaim>(client, &scope), own.clone());
         tasks.spawn(of().follow(
             "PersistentVolumeClaim",
             events,
-            |claim| ClaimView::of(&claim),
+            ClaimView::of,
             |s| &s.claims,
             both,
         ));
