@@ -67,9 +67,12 @@ impl FormatTime for TimeOfDay {
     }
 }
 
+/// What is logged when nothing else is asked for. kube would tell each failed call a second time, as an error.
+const FILTER: &str = "info,kube_client::client::builder=off";
+
 /// Begins to log. `RUST_LOG` chooses what; without it, everything from `info` up.
 pub fn init(format: LogFormat, above: Above) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(FILTER));
     let watched = io::stderr().is_terminal();
     let colours = watched && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(above).with_ansi(colours);

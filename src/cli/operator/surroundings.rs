@@ -13,11 +13,11 @@ pub(super) fn cluster_domain() -> String {
 
 /// What follows `svc.` in the search list; the last list counts, as for the resolver.
 fn domain(resolv_conf: &str) -> Option<&str> {
-    let list = resolv_conf.lines().filter_map(|line| {
+    let list = resolv_conf.lines().rev().find_map(|line| {
         let mut words = line.split_whitespace();
         (words.next() == Some("search")).then_some(words)
     });
-    let mut names = list.last()?.map(|name| name.trim_end_matches('.'));
+    let mut names = list?.map(|name| name.trim_end_matches('.'));
     names.find_map(|name| name.strip_prefix("svc.")).filter(|domain| !domain.is_empty())
 }
 

@@ -103,6 +103,9 @@ fn a_creation_is_told_in_two_events() {
     assert!(news.iter().all(|one| one.kind == Kind::Normal));
 }
 
+/// Conditions before and after, and what is told of the change.
+type Change<'a> = (&'a [&'a str], &'a [&'a str], &'a [(Kind, &'a str)]);
+
 #[test]
 fn conditions_are_told_when_they_change_and_not_again() {
     let lost = ["QuorumLost=True/MajorityDown", "Available=False/MajorityDown", "Degraded=True/MajorityDown"];
@@ -112,7 +115,7 @@ fn conditions_are_told_when_they_change_and_not_again() {
         ["QuorumLost=Unknown/NotObserved", "Available=Unknown/NotObserved", "Degraded=True/NotObserved"];
     let paused = ["Paused=True/SpecPaused"];
     let (normal, warning) = (Kind::Normal, Kind::Warning);
-    let cases: [(&[&str], &[&str], &[(Kind, &str)]); 13] = [
+    let cases: [Change<'_>; 13] = [
         (&SERVING, &SERVING, &[]),
         (&SERVING, &one_down, &[(warning, "MembersUnhealthy")]),
         (&one_down, &one_down, &[]),
