@@ -57,7 +57,9 @@ fn pod(spec: &str) -> Value {
 }
 
 fn with_template(template: &Value) -> Value {
-    pod(&format!("{{size: 3, podTemplate: {template}}}"))
+    let mut member = member("{size: 3}");
+    member.spec.pod_template = Some(template.clone());
+    serde_json::to_value(render::pod(&member, false, &around()).unwrap()).unwrap()
 }
 
 fn named<'a>(list: &'a Value, name: &str) -> &'a Value {
