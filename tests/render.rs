@@ -274,6 +274,18 @@ fn what_is_the_operators_own_stays_and_is_reported() {
 }
 
 #[test]
+fn variables_that_the_guard_is_told_by_stay_and_are_reported() {
+    let spec = "{size: 3, etcd: {extraEnv: {POD_IP: a, QUORATE_MEMBER: b, GOGC: c}}}";
+    let said = render::not_applied(&cluster(spec).spec);
+    assert_eq!(said.len(), 2, "{said:?}");
+    assert!(said[0].starts_with("spec.etcd.extraEnv.POD_IP is not applied: "), "{said:?}");
+    let made = pod(spec);
+    let names: Vec<_> =
+        made["spec"]["containers"][0]["env"].as_array().unwrap().iter().map(|one| &one["name"]).collect();
+    assert_eq!(names, ["QUORATE_MEMBER", "POD_IP", "GOGC"]);
+}
+
+#[test]
 fn a_template_that_is_none_says_where() {
     for (template, words) in [
         (json!([]), "it is not an object with metadata and spec"),
