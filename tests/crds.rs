@@ -32,9 +32,7 @@ fn the_checked_in_manifest_is_that_of_the_source() {
     assert!(checked_in == install::render().unwrap(), "{path} is out of date: run make deploy");
     let kinds: Vec<_> = yaml::documents(&checked_in)
         .iter()
-        .map(|one| {
-            yaml::from_str::<serde_json::Value>(&one).unwrap()["kind"].as_str().unwrap().to_owned()
-        })
+        .map(|one| yaml::from_str::<serde_json::Value>(one).unwrap()["kind"].as_str().unwrap().to_owned())
         .collect();
     let expected = [
         "CustomResourceDefinition",

@@ -57,7 +57,9 @@ fn pod(spec: &str) -> Value {
 }
 
 fn with_template(template: &Value) -> Value {
-    pod(&format!("{{size: 3, podTemplate: {template}}}"))
+    let mut member = member("{size: 3}");
+    member.spec.pod_template = Some(template.clone());
+    serde_json::to_value(render::pod(&member, false, &around()).unwrap()).unwrap()
 }
 
 fn named<'a>(list: &'a Value, name: &str) -> &'a Value {
@@ -269,6 +271,18 @@ fn what_is_the_operators_own_stays_and_is_reported() {
         let spec = cluster(&format!("{{size: 3, podTemplate: {template}}}")).spec;
         assert_eq!(render::not_applied(&spec), ignored);
     }
+}
+
+#[test]
+fn variables_that_the_guard_is_told_by_stay_and_are_reported() {
+    let spec = "{size: 3, etcd: {extraEnv: {POD_IP: a, QUORATE_MEMBER: b, GOGC: c}}}";
+    let said = render::not_applied(&cluster(spec).spec);
+    assert_eq!(said.len(), 2, "{said:?}");
+    assert!(said[0].starts_with("spec.etcd.extraEnv.POD_IP is not applied: "), "{said:?}");
+    let made = pod(spec);
+    let names: Vec<_> =
+        made["spec"]["containers"][0]["env"].as_array().unwrap().iter().map(|one| &one["name"]).collect();
+    assert_eq!(names, ["QUORATE_MEMBER", "POD_IP", "GOGC"]);
 }
 
 #[test]

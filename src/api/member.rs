@@ -10,6 +10,7 @@ use crate::plan::{Admission, EtcdOptions, EtcdVersion};
 
 /// All that the Pod and the volume of one member are made from. The operator writes it, from the EtcdCluster as it was
 /// when the member was made or restarted last.
+#[allow(clippy::duplicated_attributes, reason = "each column has a type, and two of them the same")]
 #[derive(CustomResource, KubeSchema, Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[kube(
     group = "quorate.dev",

@@ -52,8 +52,11 @@ fn check_template(field: &str, template: &Value, problems: &mut Problems) {
     let Some(parts) = fields(field, template, &["metadata", "spec"], problems) else { return };
     if let Some(metadata) = parts.get("metadata") {
         let field = format!("{field}.metadata");
-        let metadata = fields(&field, metadata, &["labels", "annotations"], problems);
-        for (name, entries) in metadata.into_iter().flatten() {
+        let known = ["labels", "annotations"];
+        let metadata = fields(&field, metadata, &known, problems);
+        for (name, entries) in
+            metadata.into_iter().flatten().filter(|(name, _)| known.contains(&name.as_str()))
+        {
             let field = format!("{field}.{name}");
             let Some(entries) = object(&field, entries, problems) else { continue };
             for (key, value) in entries.iter().filter(|(_, value)| !value.is_string() && !value.is_null()) {

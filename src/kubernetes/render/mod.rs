@@ -83,7 +83,7 @@ impl fmt::Display for Template {
 }
 
 /// What a spec says of Pods and Services that is not applied, one sentence each: what does not fit, and what stays the
-/// operator's own. Everything else of a spec is applied on Kubernetes.
+/// operator's own. Unknown flags of etcd aside, everything else of a spec is applied on Kubernetes.
 pub fn not_applied(spec: &EtcdClusterSpec) -> Vec<String> {
     let client = spec.services.as_ref().and_then(|services| services.client.as_ref());
     let judge = |template: Template, why: String| format!("{template} is not applied: {why}");
@@ -95,7 +95,11 @@ pub fn not_applied(spec: &EtcdClusterSpec) -> Vec<String> {
         Ok(()) => ignored_of_service(template),
         Err(why) => vec![judge(Template::ClientService, why)],
     });
-    pods.chain(services).collect()
+    let variables = spec.etcd.iter().flat_map(|etcd| etcd.extra_env.keys()).filter(|name| pod::is_own(name));
+    let variables = variables.map(|name| {
+        format!("spec.etcd.extraEnv.{name} is not applied: the guard is told by it; use another name")
+    });
+    pods.chain(services).chain(variables).collect()
 }
 
 /// The domain in which the members of a cluster have their names: that of the headless Service.

@@ -219,7 +219,7 @@ impl Strip {
         self.fields(path, fields, ETCD_FIELDS);
         self.list(path, fields, "env", |strip, path, variable| {
             let name = variable.get("name").and_then(Value::as_str).unwrap_or_default();
-            let own = name.starts_with("ETCD_") || [words::ASSIGNMENT, pod::POD_IP].contains(&name);
+            let own = name.starts_with("ETCD_") || pod::is_own(name);
             if own {
                 strip.ignore(path, "it would change what the member is told; use spec.etcd");
             }

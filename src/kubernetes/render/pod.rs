@@ -19,7 +19,7 @@ pub(super) const DATA: &str = "data";
 /// The volume with the guard's program.
 pub(super) const PROGRAM: &str = "quorate";
 /// The variable with the address of the Pod.
-pub(super) const POD_IP: &str = "POD_IP";
+const POD_IP: &str = "POD_IP";
 /// The ports of a member.
 pub(super) const PORTS: [(&str, u16); 4] =
     [("client", CLIENT_PORT), ("peer", PEER_PORT), ("metrics", METRICS_PORT), ("guard", GUARD_PORT)];
@@ -157,9 +157,14 @@ fn variables(member: &EtcdMember, assignment: &Assignment) -> Result<Vec<Value>,
         json!({"name": POD_IP, "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": "status.podIP"}}}),
     ];
     let extra = &member.spec.options.extra_env;
-    let others = extra.iter().filter(|(name, _)| ![ASSIGNMENT, POD_IP].contains(&name.as_str()));
+    let others = extra.iter().filter(|(name, _)| !is_own(name));
     all.extend(others.map(|(name, value)| json!({"name": name, "value": literal(value)})));
     Ok(all)
+}
+
+/// Whether a variable is one that the operator sets itself.
+pub(super) fn is_own(name: &str) -> bool {
+    [ASSIGNMENT, POD_IP].contains(&name)
 }
 
 /// A value as it reaches the process: Kubernetes would put other variables in the place of `$(NAME)`, which no other

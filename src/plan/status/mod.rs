@@ -336,7 +336,7 @@ mod tests {
             (1536, "1.5Ki"),
             (1_288_490_189, "1.2Gi"),
             (8 << 30, "8Gi"),
-            (i64::MAX, "8388Ti"),
+            (8 << 40, "8Ti"),
         ] {
             assert_eq!(amount(bytes), text, "{bytes}");
         }
