@@ -36,6 +36,8 @@ pub enum Peers {
     Silent,
     /// They don't list it.
     Absent,
+    /// They list it, it has never started, and the others are not those that it was told of.
+    Otherwise,
     /// They list it, and it has never started.
     Unstarted,
     /// It has started once: they know where clients reach it, which it says itself when it starts.
@@ -139,6 +141,10 @@ fn first_start(facts: &Facts<'_>) -> Verdict {
         // A founder is in the list from the beginning and a learner before its Pod is told, so it was removed, or the
         // list is an old one.
         (.., Peers::Absent) => Verdict::Wait("the members that answer do not list it"),
+        // etcd ends when a joiner is told a list that is not true; it is told anew.
+        (Some(ClusterState::Existing), _, Peers::Otherwise) => {
+            Verdict::Wait("the cluster has other members than it was told of")
+        }
         _ => Verdict::Start { first: true },
     }
 }
@@ -173,7 +179,14 @@ mod tests {
     /// Every combination of what may be known, with the admission and the word there.
     fn all(mut look: impl FnMut(&Facts<'_>, Verdict)) {
         let owners = [Owner::Unmarked, mark("demo-a", UID, true), mark("demo-a", UID, false)];
-        let peers = [Peers::NotAsked, Peers::Silent, Peers::Absent, Peers::Unstarted, Peers::Started];
+        let peers = [
+            Peers::NotAsked,
+            Peers::Silent,
+            Peers::Absent,
+            Peers::Otherwise,
+            Peers::Unstarted,
+            Peers::Started,
+        ];
         let name = MemberName("demo-a".into());
         for bits in 0..32_u8 {
             let bit = |at: u8| bits & (1 << at) != 0;
@@ -291,10 +304,17 @@ mod tests {
             (Some(New), true, Peers::NotAsked, Verdict::Ask),
             (Some(New), true, Peers::Silent, first.clone()),
             (Some(New), true, Peers::Unstarted, first.clone()),
+            (Some(New), true, Peers::Otherwise, first.clone()),
             (Some(New), true, Peers::Absent, wait(absent)),
             (Some(Existing), true, Peers::NotAsked, Verdict::Ask),
             (Some(Existing), true, Peers::Silent, wait(silent)),
             (Some(Existing), true, Peers::Unstarted, first.clone()),
+            (
+                Some(Existing),
+                true,
+                Peers::Otherwise,
+                wait("the cluster has other members than it was told of"),
+            ),
             (Some(Existing), true, Peers::Absent, wait(absent)),
         ] {
             let found = verdict(|facts| {
