@@ -13,7 +13,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench crds deploy e2e setup
+.PHONY: help demo test lint bench crds deploy image e2e setup
 
 # Sets QUORATE_TEST_ETCD to the paths of the etcd binaries to test with, separated by colons.
 define with_etcd
@@ -91,6 +91,9 @@ deploy: setup ## write the manifest that installs the operator
 	new=$$CARGO_TARGET_DIR/deploy.yaml
 	cargo run --locked --bin quorate -- deployment >"$$new"
 	mv "$$new" deploy/quorate.yaml
+
+image: setup ## pack a static program into an image archive, target/images/quorate.tar
+	@scripts/image
 
 e2e: setup ## run the end-to-end tests on the Kubernetes of $KUBECONFIG
 	@# The default context of kubectl may be anything; a cluster to test on has to be named.

@@ -62,17 +62,19 @@ fn forms_a_cluster_and_lets_a_member_join(minor: Minor) {
     let state = guards[2].wait_phase(Phase::Running);
     assert!(state.started && state.present && state.since.is_some() && state.why.is_none(), "{state:?}");
 
-    // A joiner that is told too early waits until the list has it.
+    // A joiner that is told too early waits until the list has it, and one that is told wrongly until it is told anew.
     let mut joiner = Guard::place(&binary, "d", folder.path());
     joiner.start();
     let peer_url = joiner.assignment.peer_url.clone();
     guards.push(joiner);
     let joining = admission(ClusterState::Existing, &guards);
-    assert_eq!(guards[3].tell(&joining).0, 200);
-    wait_until("the joiner says why it waits", SECONDS(5), || {
-        let why = guards[3].state().and_then(|state| state.why);
-        why.is_some_and(|why| why == "the members that answer do not list it")
-    });
+    let says = |guard: &Guard, expected: &str| {
+        let why = || guard.state().and_then(|state| state.why);
+        wait_until(expected, SECONDS(5), || why().is_some_and(|why| why == expected));
+    };
+    let wrongly = admission(ClusterState::Existing, &guards[1..]);
+    assert_eq!(guards[3].tell(&wrongly).0, 200);
+    says(&guards[3], "the members that answer do not list it");
     runtime().block_on(async {
         let began = Instant::now();
         // etcd refuses until its links are five seconds old.
@@ -81,6 +83,8 @@ fn forms_a_cluster_and_lets_a_member_join(minor: Minor) {
             tokio::time::sleep(MILLIS(200)).await;
         }
     });
+    says(&guards[3], "the cluster has other members than it was told of");
+    assert_eq!(guards[3].tell(&joining).0, 200);
     guards[3].wait_phase(Phase::Running);
     wait_until("the joiner has data", SECONDS(10), || guards[3].state().is_some_and(|state| state.present));
 }

@@ -183,7 +183,7 @@ pub enum MemberCommand {
     },
     /// Guard a member's etcd: what the container of its Pod runs.
     #[command(hide = true)]
-    Run(guard::RunArgs),
+    Run(Box<guard::RunArgs>),
     /// Copy this program into a folder: what the init container of a member's Pod runs.
     #[command(hide = true)]
     Install(guard::InstallArgs),
@@ -231,7 +231,7 @@ pub async fn run(cli: Cli) -> Result<(), CommandError> {
         Command::Up(args) => up::run(args, cli.log_format).await,
         Command::Status { dir, output } => show::status(&dir, output),
         Command::Member(MemberCommand::List { dir, output }) => show::member_list(&dir, output),
-        Command::Member(MemberCommand::Run(args)) => guard::run(args, cli.log_format).await,
+        Command::Member(MemberCommand::Run(args)) => guard::run(*args, cli.log_format).await,
         Command::Member(MemberCommand::Install(args)) => guard::install(&args),
         Command::Scale { dir, size, wait } => scale::run(&dir, size, &wait).await,
         Command::Replace(args) => ask::replace(&args).await,

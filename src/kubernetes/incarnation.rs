@@ -65,10 +65,13 @@ pub fn incarnation(facts: &Facts<'_>) -> Incarnation {
 }
 
 /// Whether etcd is known to have been started on the member's volume: recorded, or said by its guard, or a member of
-/// the first hour of a cluster that formed.
+/// the first hour of a cluster that formed, or one that was made over a volume that was there.
 pub fn started(member: &MemberView, formed: bool, guard: Option<&GuardState>) -> bool {
     let founder = |told: &Admission| told.state == ClusterState::New;
+    let over_volume =
+        |told: &Admission| told.state == ClusterState::Existing && told.initial_cluster.is_empty();
     member.started()
+        || member.object.spec.admission.as_ref().is_some_and(over_volume)
         || guard.is_some_and(|guard| guard.started)
         || (formed && member.object.spec.admission.as_ref().is_some_and(founder))
 }

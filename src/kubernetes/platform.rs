@@ -162,9 +162,7 @@ impl KubernetesPlatform {
             let why = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
             KubernetesError::Refused { name: self.name.clone(), why }
         })?;
-        let template = cluster.spec.pod_template.iter().flat_map(render::ignored);
-        let service = cluster.spec.services.iter().filter_map(|services| services.client.as_ref());
-        desired.not_applied = template.chain(service.flat_map(render::ignored_of_service)).collect();
+        desired.not_applied = render::not_applied(&cluster.spec);
         // A formed cluster keeps its version: another one is reached by a rolling upgrade only.
         let running = members.iter().map(|one| one.object.spec.version).min();
         if let Some(running) =

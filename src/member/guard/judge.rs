@@ -36,6 +36,8 @@ pub enum Peers {
     Silent,
     /// They don't list it.
     Absent,
+    /// They list it, it has never started, and the others are not those that it was told of.
+    Otherwise,
     /// They list it, and it has never started.
     Unstarted,
     /// It has started once: they know where clients reach it, which it says itself when it starts.
@@ -88,6 +90,8 @@ pub enum Verdict {
 pub fn judge(facts: &Facts<'_>) -> Verdict {
     match &facts.owner {
         Owner::Unreadable(why) => return Verdict::Refuse(why.clone()),
+        // The member was made anew over the volume that it always had, and the operator says so.
+        Owner::Marked(mark) if facts.told_started && mark.name == *facts.name => {}
         // Also an empty one: its owner may be just about to start on it.
         Owner::Marked(mark) if mark.uid != facts.uid || mark.name != *facts.name => {
             return Verdict::Refuse(format!(
@@ -139,6 +143,10 @@ fn first_start(facts: &Facts<'_>) -> Verdict {
         // A founder is in the list from the beginning and a learner before its Pod is told, so it was removed, or the
         // list is an old one.
         (.., Peers::Absent) => Verdict::Wait("the members that answer do not list it"),
+        // etcd ends when a joiner is told a list that is not true; it is told anew.
+        (Some(ClusterState::Existing), _, Peers::Otherwise) => {
+            Verdict::Wait("the cluster has other members than it was told of")
+        }
         _ => Verdict::Start { first: true },
     }
 }
@@ -173,7 +181,14 @@ mod tests {
     /// Every combination of what may be known, with the admission and the word there.
     fn all(mut look: impl FnMut(&Facts<'_>, Verdict)) {
         let owners = [Owner::Unmarked, mark("demo-a", UID, true), mark("demo-a", UID, false)];
-        let peers = [Peers::NotAsked, Peers::Silent, Peers::Absent, Peers::Unstarted, Peers::Started];
+        let peers = [
+            Peers::NotAsked,
+            Peers::Silent,
+            Peers::Absent,
+            Peers::Otherwise,
+            Peers::Unstarted,
+            Peers::Started,
+        ];
         let name = MemberName("demo-a".into());
         for bits in 0..32_u8 {
             let bit = |at: u8| bits & (1 << at) != 0;
@@ -291,10 +306,17 @@ mod tests {
             (Some(New), true, Peers::NotAsked, Verdict::Ask),
             (Some(New), true, Peers::Silent, first.clone()),
             (Some(New), true, Peers::Unstarted, first.clone()),
+            (Some(New), true, Peers::Otherwise, first.clone()),
             (Some(New), true, Peers::Absent, wait(absent)),
             (Some(Existing), true, Peers::NotAsked, Verdict::Ask),
             (Some(Existing), true, Peers::Silent, wait(silent)),
             (Some(Existing), true, Peers::Unstarted, first.clone()),
+            (
+                Some(Existing),
+                true,
+                Peers::Otherwise,
+                wait("the cluster has other members than it was told of"),
+            ),
             (Some(Existing), true, Peers::Absent, wait(absent)),
         ] {
             let found = verdict(|facts| {

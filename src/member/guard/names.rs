@@ -61,7 +61,7 @@ pub async fn resolve(urls: impl Iterator<Item = &str>) {
             said = Instant::now();
             let names: Vec<_> = missing.iter().map(|host| host.name.as_str()).collect();
             tracing::warn!(
-                "waiting for {} to resolve since {} s; etcd would end without",
+                "{} did not resolve for {} s; etcd is started once all names do",
                 names.join(", "),
                 began.elapsed().as_secs()
             );

@@ -44,7 +44,7 @@ pub async fn ask(http: &Http, assignment: &Assignment, admission: Option<&Admiss
         PeerMember::list(&reply.body).ok().filter(|_| reply.status == 200)
     }));
     let lists: Vec<_> = answers.await.into_iter().flatten().collect();
-    heard(assignment, &lists)
+    heard(assignment, admission, &lists)
 }
 
 /// The hosts of all members by the name that stands for all of them, and those that it was told.
@@ -56,13 +56,14 @@ fn hosts(assignment: &Assignment, admission: Option<&Admission>) -> BTreeSet<Hos
 }
 
 /// What the lists say together. That it was started once is believed if only one says so.
-fn heard(assignment: &Assignment, lists: &[Vec<PeerMember>]) -> Heard {
-    let said = lists.iter().map(|list| of_list(assignment, list));
+fn heard(assignment: &Assignment, admission: Option<&Admission>, lists: &[Vec<PeerMember>]) -> Heard {
+    let said = lists.iter().map(|list| of_list(assignment, admission, list));
     let rank = |peers: &Peers| match peers {
         Peers::NotAsked | Peers::Silent => 0,
         Peers::Absent => 1,
-        Peers::Unstarted => 2,
-        Peers::Started => 3,
+        Peers::Otherwise => 2,
+        Peers::Unstarted => 3,
+        Peers::Started => 4,
     };
     let members = lists.iter().map(Vec::len).max().unwrap_or_default();
     Heard {
@@ -71,17 +72,23 @@ fn heard(assignment: &Assignment, lists: &[Vec<PeerMember>]) -> Heard {
     }
 }
 
-fn of_list(assignment: &Assignment, list: &[PeerMember]) -> Peers {
+fn of_list(assignment: &Assignment, admission: Option<&Admission>, list: &[PeerMember]) -> Peers {
     let own =
         |one: &&PeerMember| one.name == assignment.name.0 || one.peer_urls.contains(&assignment.peer_url);
+    let listed: BTreeSet<_> = list.iter().flat_map(|one| &one.peer_urls).collect();
     match list.iter().find(own) {
         // A founder has its name from the beginning, so only the client URL says that it has started.
         Some(one) if !one.client_urls.is_empty() => Peers::Started,
+        Some(_) if admission.is_some_and(|one| urls(one) != listed) => Peers::Otherwise,
         Some(_) => Peers::Unstarted,
         // A process that has not read its log yet knows nobody.
         None if list.is_empty() => Peers::Silent,
         None => Peers::Absent,
     }
+}
+
+fn urls(admission: &Admission) -> BTreeSet<&String> {
+    admission.initial_cluster.iter().map(|peer| &peer.url).collect()
 }
 
 #[cfg(test)]
@@ -133,19 +140,47 @@ mod tests {
             (vec![without, started, learner], Peers::Started, true),
             (vec![renamed], Peers::Started, false),
         ] {
-            assert_eq!(heard(&assignment(), &lists), Heard { peers, quorum }, "{lists:?}");
+            assert_eq!(heard(&assignment(), None, &lists), Heard { peers, quorum }, "{lists:?}");
+        }
+    }
+
+    #[test]
+    fn a_joiner_is_told_the_list_as_it_is() {
+        let list = vec![member("", "a", false), member("demo-b", "b", true), member("demo-c", "c", true)];
+        for (told, expected) in [
+            (&["a", "b", "c"][..], Peers::Unstarted),
+            (&["c", "a", "b"], Peers::Unstarted),
+            (&["a", "b"], Peers::Otherwise),
+            (&["a", "b", "c", "d"], Peers::Otherwise),
+            (&["a", "b", "d"], Peers::Otherwise),
+        ] {
+            let admission = admission(told);
+            let older = vec![member("", "a", false), member("demo-b", "b", true)];
+            let said = heard(&assignment(), Some(&admission), std::slice::from_ref(&list)).peers;
+            assert_eq!(said, expected, "{told:?}");
+            let together = heard(&assignment(), Some(&admission), &[list.clone(), older]).peers;
+            assert_eq!(
+                together == Peers::Unstarted,
+                told.len() == 2 || expected == Peers::Unstarted,
+                "{told:?}"
+            );
+        }
+    }
+
+    fn admission(hosts: &[&str]) -> Admission {
+        let peer = |host: &&str| Peer { name: (*host).into(), url: format!("http://{host}.demo:2380") };
+        Admission {
+            state: ClusterState::Existing,
+            initial_cluster: hosts.iter().map(peer).collect(),
+            token: String::new(),
+            id: None,
         }
     }
 
     #[test]
     fn all_names_are_asked_once() {
-        let peer = |host: &str| Peer { name: host.into(), url: format!("http://{host}.demo:2380") };
-        let admission = Admission {
-            state: ClusterState::New,
-            initial_cluster: vec![peer("a"), peer("b"), Peer { name: "c".into(), url: "nonsense".into() }],
-            token: String::new(),
-            id: None,
-        };
+        let mut admission = admission(&["a", "b"]);
+        admission.initial_cluster.push(Peer { name: "c".into(), url: "nonsense".into() });
         let names = |hosts: BTreeSet<Host>| -> Vec<_> {
             hosts.into_iter().map(|host| format!("{}:{}", host.name, host.port)).collect()
         };

@@ -128,6 +128,7 @@ impl Guard {
     /// Waits until etcd may be started, and marks that it is about to be.
     async fn until_startable(&self) -> Ready {
         let mut heard: Option<Heard> = None;
+        let mut resolved = None;
         loop {
             let verdict = self.desk.judge(heard.map_or(Peers::NotAsked, |heard| heard.peers));
             match (verdict, heard.take()) {
@@ -137,7 +138,7 @@ impl Guard {
                 },
                 // On its own data it starts whatever they say; whether they answer is asked for the sake of the check.
                 (Verdict::Start { .. }, None) => heard = Some(self.ask(self.desk.admission().as_ref()).await),
-                (Verdict::Ask, _) => heard = self.resolve_and_ask().await,
+                (Verdict::Ask, _) => heard = self.resolve_and_ask(&mut resolved).await,
                 (Verdict::Wait(why), _) => self.rest(Phase::Waiting, why.into()).await,
                 (Verdict::Refuse(why), _) => self.rest(Phase::Refused, why).await,
             }
@@ -156,19 +157,22 @@ impl Guard {
         peers::ask(&self.http, &self.desk.assignment, admission).await
     }
 
-    /// Looks for the names that etcd will look for, then asks the peers; nothing when it was told anew meanwhile.
-    async fn resolve_and_ask(&self) -> Option<Heard> {
-        self.desk.show(Phase::Resolving, None);
+    /// Looks for the names that etcd will look for, once, then asks the peers; nothing when it was told anew meanwhile.
+    async fn resolve_and_ask(&self, resolved: &mut Option<Admission>) -> Option<Heard> {
         let admission = self.desk.admission();
-        let told = admission.iter().flat_map(|one| &one.initial_cluster).map(|peer| peer.url.as_str());
-        let urls = told.chain([self.desk.assignment.peer_url.as_str()]);
-        let heard = async {
-            names::resolve(urls).await;
+        let found = async {
+            if *resolved != admission {
+                self.desk.show(Phase::Resolving, None);
+                let told =
+                    admission.iter().flat_map(|one| &one.initial_cluster).map(|peer| peer.url.as_str());
+                names::resolve(told.chain([self.desk.assignment.peer_url.as_str()])).await;
+                resolved.clone_from(&admission);
+            }
             self.ask(admission.as_ref()).await
         };
         tokio::select! {
             () = self.desk.changed() => None,
-            heard = heard => Some(heard),
+            heard = found => Some(heard),
         }
     }
 
