@@ -12,6 +12,7 @@ use crate::plan::{Admission, EtcdOptions, EtcdVersion};
 /// when the member was made or restarted last.
 #[allow(clippy::duplicated_attributes, reason = "each column has a type, and two of them the same")]
 #[derive(CustomResource, KubeSchema, Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[allow(clippy::duplicated_attributes, reason = "each column has a type and a path of its own")]
 #[kube(
     group = "quorate.dev",
     version = "v1alpha1",

@@ -31,6 +31,11 @@ impl Namespace {
         namespace
     }
 
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Runs kubectl in the namespace.
     pub fn run(&self, args: &[&str], input: &str) -> Said {
         let mut child = Command::new(&self.program)

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    path::{Path, PathBuf},
+    path::Path,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -28,9 +28,12 @@ static LOADS: AtomicUsize = AtomicUsize::new(0);
 pub struct Load {
     stop: Arc<AtomicBool>,
     thread: JoinHandle<Outcome>,
-    dir: PathBuf,
+    endpoints: Endpoints,
     prefix: String,
 }
+
+/// Where clients are told to go, asked again and again.
+pub type Endpoints = Arc<dyn Fn() -> Vec<String> + Send + Sync>;
 
 /// What came of it.
 #[derive(Debug, Default)]
@@ -76,22 +79,30 @@ impl Outcome {
 }
 
 impl Load {
-    /// Begins to put `rate` keys a second.
+    /// Begins to put `rate` keys a second into the cluster of a folder.
     pub fn start(dir: &Path, rate: u32) -> Self {
+        let dir = dir.to_owned();
+        Self::at(Arc::new(move || endpoints(&dir)), rate)
+    }
+
+    /// Begins to put `rate` keys a second where `endpoints` says.
+    pub fn at(endpoints: Endpoints, rate: u32) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
-        let prefix = format!("load/{}/", LOADS.fetch_add(1, Ordering::Relaxed));
+        // Several programs may load one cluster.
+        let number = LOADS.fetch_add(1, Ordering::Relaxed);
+        let prefix = format!("load/{}/{number}/", std::process::id());
         let thread = {
-            let (stop, dir, prefix) = (Arc::clone(&stop), dir.to_owned(), prefix.clone());
-            std::thread::spawn(move || run(&dir, &prefix, rate, &stop))
+            let (stop, endpoints, prefix) = (Arc::clone(&stop), Arc::clone(&endpoints), prefix.clone());
+            std::thread::spawn(move || run(&*endpoints, &prefix, rate, &stop))
         };
-        Self { stop, thread, dir: dir.to_owned(), prefix }
+        Self { stop, thread, endpoints, prefix }
     }
 
     /// Ends it, and reads every acknowledged key back.
     pub fn finish(self) -> Outcome {
         self.stop.store(true, Ordering::Relaxed);
         let mut outcome = self.thread.join().unwrap();
-        outcome.lost = lost(&self.dir, &self.prefix, &outcome.acked);
+        outcome.lost = lost(&(self.endpoints)(), &self.prefix, &outcome.acked);
         outcome
     }
 }
@@ -118,11 +129,11 @@ struct Shared {
     turn: AtomicUsize,
 }
 
-fn run(dir: &Path, prefix: &str, rate: u32, stop: &AtomicBool) -> Outcome {
+fn run(follow: &dyn Fn() -> Vec<String>, prefix: &str, rate: u32, stop: &AtomicBool) -> Outcome {
     let shared = Arc::new(Shared {
         prefix: prefix.to_owned(),
         clients: Mutex::default(),
-        endpoints: Mutex::new(endpoints(dir)),
+        endpoints: Mutex::new(follow()),
         outcome: Mutex::default(),
         turn: AtomicUsize::new(0),
     });
@@ -136,7 +147,7 @@ fn run(dir: &Path, prefix: &str, rate: u32, stop: &AtomicBool) -> Outcome {
             tick.tick().await;
             if followed.elapsed() >= FOLLOW {
                 followed = Instant::now();
-                let now = endpoints(dir);
+                let now = follow();
                 if !now.is_empty() {
                     shared.clients.lock().unwrap().retain(|url, _| now.contains(url));
                     *shared.endpoints.lock().unwrap() = now;
@@ -191,11 +202,11 @@ fn key(prefix: &str, number: usize) -> String {
 }
 
 /// How many of the acknowledged keys a linearizable read does not find.
-fn lost(dir: &Path, prefix: &str, acked: &BTreeMap<usize, Instant>) -> usize {
+fn lost(endpoints: &[String], prefix: &str, acked: &BTreeMap<usize, Instant>) -> usize {
     runtime().block_on(async {
         let mut client = None;
-        for url in endpoints(dir) {
-            client = client.or(connect(&url).await);
+        for url in endpoints {
+            client = client.or(connect(url).await);
         }
         let mut client = client.expect("a member that serves").kv_client();
         let options = GetOptions::new().with_prefix().with_keys_only();

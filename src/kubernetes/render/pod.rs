@@ -18,6 +18,8 @@ use crate::{
 pub(super) const DATA: &str = "data";
 /// The volume with the guard's program.
 pub(super) const PROGRAM: &str = "quorate";
+/// Where the init container sees the folder of the program: its image has a file in the place of the other one.
+const PROGRAM_FOLDER: &str = "/program";
 /// The variable with the address of the Pod.
 const POD_IP: &str = "POD_IP";
 /// The ports of a member.
@@ -111,11 +113,11 @@ fn guard(around: &Surroundings) -> Value {
     let mut container = json!({
         "name": labels::INIT_CONTAINER,
         "image": around.member_image,
-        "args": ["member", "install", "--to", POD_FOLDER],
+        "args": ["member", "install", "--to", PROGRAM_FOLDER],
         "resources": {"requests": {"cpu": "10m", "memory": "16Mi"}},
         "securityContext": confined(),
         "terminationMessagePolicy": "FallbackToLogsOnError",
-        "volumeMounts": [{"name": PROGRAM, "mountPath": POD_FOLDER}],
+        "volumeMounts": [{"name": PROGRAM, "mountPath": PROGRAM_FOLDER}],
     });
     pull(&mut container, around.member_image_pull_policy.as_ref());
     container

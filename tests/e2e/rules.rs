@@ -1,28 +1,17 @@
-//! A real Kubernetes: `make e2e`, on the cluster of `KUBECONFIG`.
-
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a helper of a test fails as a test does"
-)]
-
-#[path = "common/cases.rs"]
-mod cases;
-#[path = "common/kubectl.rs"]
-mod kubectl;
+//! The definitions on a real API server.
 
 use std::{
     sync::{Mutex, PoisonError},
     time::Duration,
 };
 
-use cases::{Case, Verdict};
-use kubectl::Namespace;
+use crate::{
+    cases::{self, Case, Verdict},
+    kubectl::Namespace,
+};
 
 const DEFINITION: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/crds/quorate.dev_etcdclusters.yaml");
-const DEMO: &str = include_str!("../examples/demo.yaml");
+const DEMO: &str = include_str!("../../examples/demo.yaml");
 
 /// Installs the definition, and makes a namespace to use it in.
 fn installed(prefix: &str) -> Namespace {

@@ -1,0 +1,19 @@
+//! A real Kubernetes, with the operator installed from `deploy/quorate.yaml`: `make e2e`, on the cluster of `KUBECONFIG`.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a panic is how a test says that it failed"
+)]
+
+#[path = "../common/cases.rs"]
+mod cases;
+#[path = "../common/mod.rs"]
+mod common;
+#[path = "../common/kubectl.rs"]
+mod kubectl;
+mod life;
+mod place;
+mod rules;

@@ -1,0 +1,244 @@
+//! A namespace on a real Kubernetes with clusters in it: what people do with kubectl, and what they see.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use k8s_openapi::api::{
+    core::v1::{Event, PersistentVolumeClaim, Pod},
+    discovery::v1::EndpointSlice,
+};
+use kube::{
+    Api, Client, ResourceExt,
+    api::ListParams,
+    core::PartialObjectMeta,
+    runtime::watcher,
+};
+use quorate::{
+    api::{EtcdCluster, EtcdMember},
+    plan::status::ClusterStatus,
+};
+
+use crate::{
+    common::load::{Endpoints, Load},
+    kubectl::Namespace,
+};
+
+/// How often the status is looked at.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// A namespace, and a client for it.
+pub struct Place {
+    /// kubectl in the namespace.
+    pub kubectl: Namespace,
+    runtime: tokio::runtime::Runtime,
+    client: Client,
+}
+
+impl Place {
+    /// A new namespace in which only restricted Pods are admitted.
+    pub fn new(prefix: &str) -> Self {
+        let kubectl = Namespace::create(prefix);
+        let label = "pod-security.kubernetes.io/enforce=restricted";
+        kubectl.must(&["label", "namespace", kubectl.name(), label], "");
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let client = runtime.block_on(Client::try_default()).expect("KUBECONFIG names a cluster");
+        Self { kubectl, runtime, client }
+    }
+
+    /// A cluster of a size in a new namespace, once all of it is ready.
+    pub fn with_cluster(prefix: &str, size: i64) -> Self {
+        let place = Self::new(prefix);
+        place.apply("demo", &format!("size: {size}"));
+        place.wait_ready("demo", size);
+        place
+    }
+
+    /// The objects of a kind.
+    pub fn api<K>(&self) -> Api<K>
+    where
+        K: kube::Resource<Scope = k8s_openapi::NamespaceResourceScope>,
+        K::DynamicType: Default,
+    {
+        Api::namespaced(self.client.clone(), self.kubectl.name())
+    }
+
+    /// Runs something that has to be awaited.
+    pub fn wait_for<T>(&self, future: impl Future<Output = T>) -> T {
+        self.runtime.block_on(future)
+    }
+
+    /// Applies a cluster with a spec, which is written in YAML's flow or block style with two spaces.
+    pub fn apply(&self, name: &str, spec: &str) {
+        let spec = spec.trim().replace('\n', "\n  ");
+        let manifest = format!(
+            "apiVersion: quorate.dev/v1alpha1\nkind: EtcdCluster\nmetadata: {{name: {name}}}\nspec:\n  {spec}\n"
+        );
+        self.kubectl.must(&["apply", "--filename", "-"], &manifest);
+    }
+
+    /// Scales the cluster as people do.
+    pub fn scale(&self, size: i64) {
+        self.kubectl.must(&["scale", "etcd", "demo", &format!("--replicas={size}")], "");
+    }
+
+    /// The status; nothing while there is none.
+    pub fn status(&self, name: &str) -> ClusterStatus {
+        let found = self.wait_for(self.api::<EtcdCluster>().get_opt(name)).expect("an answer");
+        found.and_then(|cluster| cluster.status).unwrap_or_default()
+    }
+
+    /// Waits for a status, and answers how long it took.
+    pub fn wait(
+        &self,
+        name: &str,
+        what: &str,
+        limit: Duration,
+        done: impl Fn(&ClusterStatus) -> bool,
+    ) -> Duration {
+        let start = Instant::now();
+        loop {
+            let status = self.status(name);
+            if done(&status) {
+                return start.elapsed();
+            }
+            assert!(start.elapsed() < limit, "{what}: not within {limit:?}\n{}", self.picture(name, &status));
+            std::thread::sleep(LOOK);
+        }
+    }
+
+    /// Waits until a cluster of that size is ready, as of its newest spec.
+    pub fn wait_ready(&self, name: &str, size: i64) -> Duration {
+        self.wait(name, &format!("{size} ready"), Duration::from_secs(120), |status| {
+            status.is("Ready") && status.ready_members == size && status.size == size
+        })
+    }
+
+    /// What a person would look at when something takes too long.
+    fn picture(&self, name: &str, status: &ClusterStatus) -> String {
+        let said = |args: &[&str]| self.kubectl.run(args, "").out;
+        format!(
+            "{}\n{}\n{}\n{}",
+            serde_json::to_string_pretty(status).unwrap(),
+            said(&["get", "etcdmembers,pods,pvc", "--output=wide"]),
+            said(&["describe", "etcd", name]),
+            said(&["get", "events", "--sort-by=.lastTimestamp"]),
+        )
+    }
+
+    /// The names of the members, by the status.
+    pub fn names(&self) -> Vec<String> {
+        self.status("demo").members.into_iter().map(|one| one.name).collect()
+    }
+
+    /// The name of the leader.
+    pub fn leader(&self) -> String {
+        self.status("demo").leader.expect("a leader")
+    }
+
+    /// The name of a member that does not lead.
+    pub fn follower(&self) -> String {
+        let status = self.status("demo");
+        let follows = |name: &String| Some(name) != status.leader.as_ref();
+        status.members.iter().map(|one| one.name.clone()).find(follows).expect("a follower")
+    }
+
+    /// The names of the Pods there are, those that end left out.
+    pub fn pods(&self) -> Vec<String> {
+        let list = self.wait_for(self.api::<Pod>().list_metadata(&ListParams::default())).expect("an answer");
+        let stays = |pod: &&PartialObjectMeta<Pod>| pod.metadata.deletion_timestamp.is_none();
+        list.items.iter().filter(stays).map(ResourceExt::name_any).collect()
+    }
+
+    /// The names of the claims there are.
+    pub fn claims(&self) -> Vec<String> {
+        let list = self.wait_for(self.api::<PersistentVolumeClaim>().list_metadata(&ListParams::default()));
+        list.expect("an answer").items.iter().map(ResourceExt::name_any).collect()
+    }
+
+    /// The UID of a Pod.
+    pub fn pod_uid(&self, name: &str) -> Option<String> {
+        let pod = self.wait_for(self.api::<Pod>().get_metadata_opt(name)).expect("an answer");
+        pod.filter(|pod| pod.metadata.deletion_timestamp.is_none()).and_then(|pod| pod.metadata.uid)
+    }
+
+    /// The EtcdMembers there are.
+    pub fn members(&self) -> Vec<EtcdMember> {
+        let list = self.wait_for(self.api::<EtcdMember>().list(&ListParams::default()));
+        list.expect("an answer").items
+    }
+
+    /// The notes of the Events about the cluster.
+    pub fn events(&self) -> Vec<String> {
+        let list = self.wait_for(self.api::<Event>().list(&ListParams::default())).expect("an answer");
+        let about = |event: &Event| event.involved_object.kind.as_deref() == Some("EtcdCluster");
+        list.items
+            .into_iter()
+            .filter(about)
+            .map(|event| {
+                format!("{}: {}", event.reason.unwrap_or_default(), event.message.unwrap_or_default())
+            })
+            .collect()
+    }
+
+    /// Deletes a Pod, as `kubectl delete pod` does without waiting.
+    pub fn delete_pod(&self, name: &str) {
+        self.kubectl.must(&["delete", "pod", name, "--wait=false"], "");
+    }
+
+    /// Deletes a Pod with its claim.
+    pub fn delete_with_data(&self, name: &str) {
+        self.kubectl.must(&["delete", "pvc", name, "--wait=false"], "");
+        self.kubectl.must(&["delete", "pod", name, "--wait=false", "--grace-period=0", "--force"], "");
+    }
+
+    /// The addresses behind the client Service that are ready, kept up to date by a watch.
+    pub fn endpoints(&self, service: &str) -> Endpoints {
+        use futures::TryStreamExt;
+
+        let known: Arc<Mutex<std::collections::BTreeMap<String, Vec<String>>>> = Arc::default();
+        let selector = format!("kubernetes.io/service-name={service}");
+        let config = watcher::Config::default().labels(&selector);
+        let mut events = Box::pin(watcher(self.api::<EndpointSlice>(), config));
+        let shared = Arc::clone(&known);
+        self.runtime.spawn(async move {
+            loop {
+                let (slice, there) = match events.try_next().await {
+                    Ok(Some(watcher::Event::Apply(slice) | watcher::Event::InitApply(slice))) => (slice, true),
+                    Ok(Some(watcher::Event::Delete(slice))) => (slice, false),
+                    Ok(Some(_)) => continue,
+                    _ => {
+                        tokio::time::sleep(LOOK).await;
+                        continue;
+                    }
+                };
+                let urls = if there { ready(&slice) } else { Vec::new() };
+                shared.lock().unwrap().insert(slice.name_any(), urls);
+            }
+        });
+        Arc::new(move || known.lock().unwrap().values().flatten().cloned().collect())
+    }
+
+    /// Begins to put `rate` keys a second through the addresses of the client Service.
+    pub fn load(&self, rate: u32) -> Load {
+        let endpoints = self.endpoints("demo");
+        let start = Instant::now();
+        while endpoints().len() < 3 {
+            assert!(start.elapsed() < Duration::from_secs(20), "the client Service has {:?}", endpoints());
+            std::thread::sleep(LOOK);
+        }
+        Load::at(endpoints, rate)
+    }
+}
+
+fn ready(slice: &EndpointSlice) -> Vec<String> {
+    slice
+        .endpoints
+        .iter()
+        .flatten()
+        .filter(|one| one.conditions.as_ref().and_then(|conditions| conditions.ready) == Some(true))
+        .flat_map(|one| one.addresses.iter().map(|address| format!("http://{address}:2379")))
+        .collect()
+}
