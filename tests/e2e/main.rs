@@ -8,6 +8,7 @@
     reason = "a panic is how a test says that it failed"
 )]
 
+mod again;
 #[path = "../common/cases.rs"]
 mod cases;
 #[path = "../common/mod.rs"]
@@ -15,5 +16,7 @@ mod common;
 #[path = "../common/kubectl.rs"]
 mod kubectl;
 mod life;
+mod loss;
 mod place;
 mod rules;
+mod wrong;

@@ -188,6 +188,7 @@ fn assignment(member: &EtcdMember, started: bool, around: &Surroundings) -> Assi
         name,
         peers,
         started,
+        alone: member.annotations().contains_key(labels::ALONE),
     }
 }
 
