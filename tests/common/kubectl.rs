@@ -26,7 +26,7 @@ pub struct Namespace {
 impl Namespace {
     /// Makes a namespace whose name begins with a prefix.
     pub fn create(prefix: &str) -> Self {
-        let namespace = Self { program: program(), name: format!("{prefix}-{}", std::process::id()) };
+        let namespace = Self { program: program(), name: unique(prefix) };
         namespace.must(&["create", "namespace", &namespace.name], "");
         namespace
     }
@@ -80,6 +80,13 @@ impl Drop for Namespace {
             eprintln!("namespace {} is left behind: {}", self.name, said.err);
         }
     }
+}
+
+/// A name that no other namespace of this run has, and none that an earlier run left to be deleted.
+fn unique(prefix: &str) -> String {
+    static COUNT: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
+    let count = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    format!("{prefix}-{}-{count}", std::process::id())
 }
 
 /// kubectl of `PATH`, or else the one that the test cluster was built with.

@@ -15,8 +15,12 @@ mod cases;
 mod common;
 #[path = "../common/kubectl.rs"]
 mod kubectl;
+mod figures;
+mod lease;
 mod life;
 mod loss;
+mod operator;
 mod place;
+mod rights;
 mod rules;
 mod wrong;

@@ -1,7 +1,8 @@
 //! A namespace on a real Kubernetes with clusters in it: what people do with kubectl, and what they see.
 
 use std::{
-    sync::{Arc, Mutex},
+    cell::Cell,
+    sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
     time::{Duration, Instant},
 };
 
@@ -23,8 +24,34 @@ use crate::{
 /// How often the status is looked at.
 const LOOK: Duration = Duration::from_millis(50);
 
+/// Tests run side by side, except those that count what the operator does.
+static OTHERS: RwLock<()> = RwLock::new(());
+
+thread_local! {
+    static ALONE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// As long as it lives, only the test that holds it uses the operator.
+pub struct Alone {
+    _others: RwLockWriteGuard<'static, ()>,
+}
+
+/// Waits until no other test runs, and keeps others from beginning.
+pub fn alone() -> Alone {
+    let others = OTHERS.write().unwrap_or_else(PoisonError::into_inner);
+    ALONE.set(true);
+    Alone { _others: others }
+}
+
+impl Drop for Alone {
+    fn drop(&mut self) {
+        ALONE.set(false);
+    }
+}
+
 /// A namespace, and a client for it.
 pub struct Place {
+    _others: Option<RwLockReadGuard<'static, ()>>,
     /// kubectl in the namespace.
     pub kubectl: Namespace,
     runtime: tokio::runtime::Runtime,
@@ -34,13 +61,14 @@ pub struct Place {
 impl Place {
     /// A new namespace in which only restricted Pods are admitted.
     pub fn new(prefix: &str) -> Self {
+        let others = (!ALONE.get()).then(|| OTHERS.read().unwrap_or_else(PoisonError::into_inner));
         let kubectl = Namespace::create(prefix);
         let label = "pod-security.kubernetes.io/enforce=restricted";
         kubectl.must(&["label", "namespace", kubectl.name(), label], "");
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let client = runtime.block_on(Client::try_default()).expect("KUBECONFIG names a cluster");
-        Self { kubectl, runtime, client }
+        Self { _others: others, kubectl, runtime, client }
     }
 
     /// A cluster of a size in a new namespace, once all of it is ready.

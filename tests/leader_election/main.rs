@@ -8,8 +8,6 @@
 )]
 
 mod fake;
-#[cfg(feature = "e2e")]
-mod real;
 
 use std::{
     sync::{

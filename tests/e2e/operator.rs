@@ -1,0 +1,89 @@
+//! The operator's own process on this node: what it counts, and what it uses.
+
+use std::{collections::BTreeMap, fs, path::PathBuf};
+
+use crate::kubectl::Namespace;
+
+/// The namespace of the operator.
+const SYSTEM: &str = "quorate-system";
+
+/// Calls to the API server by verb and resource, as the replica that leads counted them since it started.
+pub fn calls(kubectl: &Namespace) -> BTreeMap<(String, String), u64> {
+    let metrics = metrics(kubectl);
+    let mut calls = BTreeMap::new();
+    for line in metrics.lines().filter(|line| line.starts_with("quorate_kubernetes_calls_total{")) {
+        let label = |name: &str| {
+            let rest = line.split(&format!("{name}=\"")).nth(1)?;
+            rest.split('"').next().map(str::to_owned)
+        };
+        let count: u64 = line.rsplit(' ').next().unwrap().parse().unwrap();
+        *calls.entry((label("verb").unwrap(), label("kind").unwrap())).or_default() += count;
+    }
+    calls
+}
+
+/// What was counted between two looks.
+pub fn between(
+    before: &BTreeMap<(String, String), u64>,
+    after: &BTreeMap<(String, String), u64>,
+) -> BTreeMap<(String, String), u64> {
+    let grown = |(key, count): (&(String, String), &u64)| {
+        let count = count - before.get(key).copied().unwrap_or_default();
+        (count > 0).then(|| (key.clone(), count))
+    };
+    after.iter().filter_map(grown).collect()
+}
+
+/// How many of these calls change something; renewals of the Lease are left out.
+pub fn mutating(calls: &BTreeMap<(String, String), u64>) -> u64 {
+    let changes = |verb: &str| !["get", "list", "watch"].contains(&verb);
+    calls.iter().filter(|((verb, kind), _)| changes(verb) && kind != "leases").map(|(_, count)| count).sum()
+}
+
+/// The metrics of the replica that leads.
+pub fn metrics(kubectl: &Namespace) -> String {
+    let pods = kubectl.must(
+        &["get", "pods", "--namespace", SYSTEM, "--selector=app.kubernetes.io/name=quorate", "--output=name"],
+        "",
+    );
+    for pod in pods.lines() {
+        let pod = pod.trim_start_matches("pod/");
+        let path = format!("/api/v1/namespaces/{SYSTEM}/pods/{pod}:9180/proxy/metrics");
+        let said = kubectl.run(&["get", "--raw", &path], "");
+        if said.ok && said.out.contains("\nquorate_leader 1") {
+            return said.out;
+        }
+    }
+    panic!("no replica of the operator leads: {pods}");
+}
+
+/// What a process of the operator used.
+#[derive(Debug, Clone, Copy)]
+pub struct Used {
+    /// The most memory it ever had, in KiB.
+    pub peak: u64,
+    /// Processor time since its start, in hundredths of a second.
+    pub ticks: u64,
+}
+
+/// What the busiest of the operator's processes on this machine used: that of the replica that leads.
+pub fn used() -> Used {
+    let processes = fs::read_dir("/proc").unwrap().filter_map(|entry| Some(entry.ok()?.path()));
+    let all = processes.filter_map(|process| of(&process));
+    all.max_by_key(|used| used.ticks).expect("the operator runs on this machine")
+}
+
+fn of(process: &PathBuf) -> Option<Used> {
+    let command = fs::read(process.join("cmdline")).ok()?;
+    if !command.starts_with(b"/quorate\0operator") {
+        return None;
+    }
+    let status = fs::read_to_string(process.join("status")).ok()?;
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let stat = fs::read_to_string(process.join("stat")).ok()?;
+    let fields: Vec<&str> = stat.rsplit(')').next()?.split_whitespace().collect();
+    Some(Used {
+        peak: peak.trim().trim_end_matches(" kB").trim().parse().ok()?,
+        ticks: fields[11].parse::<u64>().ok()? + fields[12].parse::<u64>().ok()?,
+    })
+}
