@@ -14,6 +14,7 @@ mod cases;
 mod common;
 #[path = "../common/kubectl.rs"]
 mod kubectl;
+mod commands;
 mod life;
 mod place;
 mod rules;
