@@ -55,7 +55,8 @@ pub(super) async fn run(context: Context) -> Result<(), RunError> {
         }
     });
     tasks.spawn({
-        let (guard, work) = (task("members"), members::run(Arc::clone(&shared), Arc::clone(&bell), members, workers));
+        let (guard, work) =
+            (task("members"), members::run(Arc::clone(&shared), Arc::clone(&bell), members, workers));
         async move {
             let _guard = guard;
             work.await;

@@ -348,7 +348,8 @@ impl Hands {
     /// When the API server does not answer.
     pub async fn node_exists(&self, name: &str) -> Result<bool> {
         let api = Api::<Node>::all(self.client.clone());
-        let found = api.get_metadata_opt(name).await.map_err(|source| failed::<Node>("read", name, source))?;
+        let found =
+            api.get_metadata_opt(name).await.map_err(|source| failed::<Node>("read", name, source))?;
         Ok(found.is_some())
     }
 

@@ -1,11 +1,13 @@
 //! A member on Kubernetes in the words of the plan: what its objects and its guard say, put together. Pure.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
 use super::views::{ClaimView, ContainerView, MemberView, PodView};
 use crate::{
     member::guard::words::{GuardState, Phase},
-    plan::{Admission, ClusterState, Data, Incarnation, MemberName, PeerDomain, Process},
+    plan::{Admission, ClusterState, Data, Incarnation, MemberName, PeerDomain, Process, elapsed},
 };
 
 /// All that is known of one member.
@@ -76,8 +78,17 @@ pub fn started(member: &MemberView, formed: bool, guard: Option<&GuardState>) ->
         || (formed && member.object.spec.admission.as_ref().is_some_and(founder))
 }
 
+/// How long a process that was started a moment ago may take to make its files: until then an empty folder is none of
+/// its doing.
+const YOUNG: Duration = Duration::from_secs(3);
+
 fn data(facts: &Facts<'_>) -> Data {
-    let started = started(facts.member, facts.formed, facts.guard);
+    let young = facts.guard.is_some_and(|guard| {
+        guard.phase == Phase::Running
+            && !guard.present
+            && guard.since.is_some_and(|since| elapsed(since, facts.now) < YOUNG)
+    });
+    let started = !young && started(facts.member, facts.formed, facts.guard);
     let present = match (facts.guard, facts.volume_gone) {
         (_, Some(_)) => false,
         (Some(guard), None) => guard.present,
@@ -125,6 +136,10 @@ fn guarded(facts: &Facts<'_>, guard: &GuardState) -> Process {
     let why = || guard.why.clone().unwrap_or_default();
     match guard.phase {
         Phase::Running => Process::Running { since: guard.since.unwrap_or(facts.now) },
+        // It has the word already, and waits for something that it names.
+        Phase::Waiting if guard.told.is_some() && guard.told == facts.member.object.spec.admission => {
+            blocked(why())
+        }
         Phase::Waiting if facts.peers_placed => Process::NotStarted,
         Phase::Waiting => blocked("the Pods of its peers have no addresses yet".into()),
         Phase::Resolving | Phase::Refused => blocked(why()),

@@ -23,7 +23,7 @@ use crate::{
     api::{EtcdCluster, validate},
     engine::{Observed, Platform},
     etcd::{Endpoint, http::Http},
-    member::guard::words::{CLIENT_PORT, GuardState, METRICS_PORT, PEER_PORT},
+    member::guard::words::{CLIENT_PORT, GuardState, METRICS_PORT, PEER_PORT, Phase},
     plan::{
         Admission, ClusterId, ClusterState, Data, Desired, EtcdVersion, Incarnation, MemberName, PeerDomain,
         Process, Record, Step, status::ClusterStatus,
@@ -218,10 +218,12 @@ impl KubernetesPlatform {
     async fn record_start(&self, member: &MemberView, guard: Option<&GuardState>) {
         let joined =
             member.object.spec.admission.as_ref().is_some_and(|told| told.state == ClusterState::Existing);
-        if joined && !member.started() && guard.is_some_and(|guard| guard.started && guard.present) {
-            if let Err(error) = self.hands().mark_started(&member.identity).await {
-                tracing::warn!(%error, "it is recorded at the next look");
-            }
+        if joined
+            && !member.started()
+            && guard.is_some_and(|guard| guard.started && guard.present)
+            && let Err(error) = self.hands().mark_started(&member.identity).await
+        {
+            tracing::warn!(%error, "it is recorded at the next look");
         }
     }
 
@@ -270,8 +272,9 @@ impl KubernetesPlatform {
         }
     }
 
-    /// Gives a member what the spec says now, and ends its Pod: the next one is made from it.
-    async fn renew(&self, member: &MemberView) -> Result<(), KubernetesError> {
+    /// Gives a member what the spec says now, and ends its Pod: the next one is made from it. Without a difference the
+    /// Pod ends only if that is what is wanted.
+    async fn renew(&self, member: &MemberView, restart: bool) -> Result<(), KubernetesError> {
         let (_, cluster) = self.cluster()?;
         let desired = self.desired(&cluster, &self.members())?;
         let spec = &member.object.spec;
@@ -289,9 +292,12 @@ impl KubernetesPlatform {
         let (old, new) = (fields(spec), fields(&fresh.spec));
         if old != new {
             // A merge keeps what it does not name, so each field is emptied where it is not wanted any more.
-            self.hands().change_member(&member.identity, json!({ "spec": replacing(&old, new) })).await?;
+            self.hands()
+                .change_member(&member.identity, json!({ "spec": replacing(&old, new.clone()) }))
+                .await?;
         }
-        if let Some(pod) = self.pod(&name.0).filter(|pod| !pod.identity.deleting) {
+        let pod = self.pod(&name.0).filter(|pod| !pod.identity.deleting);
+        if let Some(pod) = pod.filter(|_| restart || old != new) {
             self.hands().delete_pod(&pod.identity).await?;
         }
         Ok(())
@@ -438,17 +444,20 @@ impl Platform for KubernetesPlatform {
             None => None,
         };
         match (waiting, &member.object.spec.admission) {
-            (
-                Some(GuardState { phase: crate::member::guard::words::Phase::Waiting, .. }),
-                Some(admission),
-            ) => Ok(guards::start(&self.shared.http, pod.as_ref(), &name.0, &member.identity.uid, admission)
-                .await?),
-            _ => self.renew(&member).await,
+            (Some(GuardState { phase: Phase::Waiting, .. }), Some(admission)) => {
+                let uid = &member.identity.uid;
+                Ok(guards::start(&self.shared.http, pod.as_ref(), &name.0, uid, admission).await?)
+            }
+            // It went on meanwhile.
+            (Some(GuardState { phase: Phase::Running | Phase::Resolving | Phase::Stopping, .. }), _) => {
+                Ok(())
+            }
+            _ => self.renew(&member, false).await,
         }
     }
 
     async fn stop(&self, name: &MemberName) -> Result<(), KubernetesError> {
-        self.renew(&self.known(name)?).await
+        self.renew(&self.known(name)?, true).await
     }
 
     async fn drain(&self, name: &MemberName, draining: bool) -> Result<(), KubernetesError> {

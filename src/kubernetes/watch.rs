@@ -133,13 +133,7 @@ pub fn start(
         let events = watcher(api::<Pod>(client, &scope), own.clone());
         tasks.spawn(of().follow("Pod", events, PodView::of, |s| &s.pods, both));
         let events = watcher(api::<PersistentVolumeClaim>(client, &scope), own.clone());
-        tasks.spawn(of().follow(
-            "PersistentVolumeClaim",
-            events,
-            ClaimView::of,
-            |s| &s.claims,
-            both,
-        ));
+        tasks.spawn(of().follow("PersistentVolumeClaim", events, ClaimView::of, |s| &s.claims, both));
         let events = watcher(api::<PartialObjectMeta<Service>>(client, &scope), own.clone());
         tasks.spawn(of().follow(
             "Service",

@@ -48,10 +48,10 @@ pub(super) fn decide(world: &World, now: Timestamp) -> Decision {
         let steps = vec![Step::RecordFormed { cluster_id }];
         return act(steps, format!("the cluster formed with ID {cluster_id}"));
     }
-    if let Some(decision) = start::decide(world, &world.incarnations.iter().collect::<Vec<_>>(), now) {
-        return decision;
+    match start::decide(world, &world.incarnations.iter().collect::<Vec<_>>(), now) {
+        Some(Decision::Act { steps, reason, .. }) => act(steps, reason),
+        _ => waiting(world, now),
     }
-    waiting(world, now)
 }
 
 /// Nobody was told anything yet: make as many places as members are wanted, then tell all of them.

@@ -51,6 +51,7 @@ impl Guard {
                 peers: "127.0.0.77".into(),
                 admission: None,
                 started: false,
+                alone: false,
             },
             volume,
             pod,

@@ -8,13 +8,16 @@
     reason = "a panic is how a test says that it failed"
 )]
 
+mod again;
 #[path = "../common/cases.rs"]
 mod cases;
+mod commands;
 #[path = "../common/mod.rs"]
 mod common;
 #[path = "../common/kubectl.rs"]
 mod kubectl;
-mod commands;
 mod life;
+mod loss;
 mod place;
 mod rules;
+mod wrong;

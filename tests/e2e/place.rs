@@ -9,12 +9,7 @@ use k8s_openapi::api::{
     core::v1::{Event, PersistentVolumeClaim, Pod},
     discovery::v1::EndpointSlice,
 };
-use kube::{
-    Api, Client, ResourceExt,
-    api::ListParams,
-    core::PartialObjectMeta,
-    runtime::watcher,
-};
+use kube::{Api, Client, ResourceExt, api::ListParams, core::PartialObjectMeta, runtime::watcher};
 use quorate::{
     api::{EtcdCluster, EtcdMember},
     plan::status::ClusterStatus,
@@ -206,7 +201,9 @@ impl Place {
         self.runtime.spawn(async move {
             loop {
                 let (slice, there) = match events.try_next().await {
-                    Ok(Some(watcher::Event::Apply(slice) | watcher::Event::InitApply(slice))) => (slice, true),
+                    Ok(Some(watcher::Event::Apply(slice) | watcher::Event::InitApply(slice))) => {
+                        (slice, true)
+                    }
                     Ok(Some(watcher::Event::Delete(slice))) => (slice, false),
                     Ok(Some(_)) => continue,
                     _ => {

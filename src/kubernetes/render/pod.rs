@@ -189,6 +189,7 @@ pub fn assignment(member: &EtcdMember, started: bool, peers: String) -> Assignme
         name,
         peers,
         started,
+        alone: member.annotations().contains_key(labels::ALONE),
     }
 }
 

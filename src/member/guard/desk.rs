@@ -132,6 +132,7 @@ impl Desk {
             started: self.assignment.started || now.heard_started || marked || self.places.started_in_pod(),
             present: self.places.present(),
             since: now.since,
+            told: now.admission.clone().filter(|_| now.word),
         }
     }
 
@@ -188,6 +189,7 @@ mod tests {
             peers: "demo".into(),
             admission,
             started: false,
+            alone: false,
         };
         Desk::new(assignment, Places::new(folder, folder))
     }

@@ -10,6 +10,9 @@ use std::{
 use futures::future::join_all;
 use hyper::Uri;
 
+/// How long the first look waits. A name appears a moment after the address of its Pod, and the answer that there is
+/// none stays in caches for seconds.
+const MOMENT: Duration = Duration::from_millis(300);
 /// How often names are looked up at first: DNS of a cluster mostly needs less than a second.
 const SOON: Duration = Duration::from_millis(200);
 /// How long that is.
@@ -52,6 +55,7 @@ pub async fn resolve(urls: impl Iterator<Item = &str>) {
     let mut missing: BTreeSet<Host> = urls.filter_map(Host::of).collect();
     let began = Instant::now();
     let mut said = began;
+    tokio::time::sleep(MOMENT).await;
     loop {
         missing = unresolved(missing).await;
         if missing.is_empty() {

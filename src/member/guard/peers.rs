@@ -107,6 +107,7 @@ mod tests {
             peers: "demo".into(),
             admission: None,
             started: false,
+            alone: false,
         }
     }
 

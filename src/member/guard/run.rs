@@ -8,7 +8,7 @@ use super::{
     command,
     desk::Desk,
     etcd,
-    judge::{Peers, Verdict},
+    judge::{Owner, Peers, Verdict},
     leave, names,
     peers::{self, Heard},
     places::Places,
@@ -78,6 +78,8 @@ pub enum GuardError {
 struct Ready {
     first: bool,
     initial_check: bool,
+    /// Whether it forgets the other members.
+    alone: bool,
 }
 
 struct Guard {
@@ -133,10 +135,13 @@ impl Guard {
         loop {
             let verdict = self.desk.judge(heard.map_or(Peers::NotAsked, |heard| heard.peers));
             match (verdict, heard.take()) {
-                (Verdict::Start { first }, Some(heard)) => match self.mark(first) {
-                    Ok(()) => return Ready { first, initial_check: first || heard.quorum },
-                    Err(why) => self.rest(Phase::Refused, why).await,
-                },
+                (Verdict::Start { first }, Some(heard)) => {
+                    let alone = self.forgets_others();
+                    match self.mark(first) {
+                        Ok(()) => return Ready { first, initial_check: first || heard.quorum, alone },
+                        Err(why) => self.rest(Phase::Refused, why).await,
+                    }
+                }
                 // On its own data it starts whatever they say; whether they answer is asked for the sake of the check.
                 (Verdict::Start { .. }, None) => heard = Some(self.ask(self.desk.admission().as_ref()).await),
                 (Verdict::Ask, _) => heard = self.resolve_and_ask(&mut resolved).await,
@@ -144,6 +149,14 @@ impl Guard {
                 (Verdict::Refuse(why), _) => self.rest(Phase::Refused, why).await,
             }
         }
+    }
+
+    /// A member that was made alone over a volume of a former cluster forgets the others once: as long as the mark on
+    /// its volume is that of its life before.
+    fn forgets_others(&self) -> bool {
+        let assignment = &self.desk.assignment;
+        let before = matches!(self.desk.places.owner(), Owner::Marked(mark) if mark.uid != assignment.uid);
+        assignment.alone && before
     }
 
     async fn rest(&self, phase: Phase, why: String) {
@@ -196,14 +209,18 @@ impl Guard {
     }
 
     fn flags(&self, ready: &Ready) -> Vec<String> {
-        command::flags(
+        let mut flags = command::flags(
             &self.desk.assignment,
             self.desk.admission(),
             &self.addresses,
             &self.desk.places.data(),
             ready.first,
             ready.initial_check,
-        )
+        );
+        if ready.alone {
+            flags.push("--force-new-cluster=true".to_owned());
+        }
+        flags
     }
 
     /// How etcd ended by itself; nothing when it was told to.

@@ -46,6 +46,9 @@ pub struct Assignment {
     /// Whether this member is known to have been started once: then an empty folder is lost data.
     #[serde(default)]
     pub started: bool,
+    /// Whether no other volume of its cluster is left: at its first start on this volume it forgets the other members.
+    #[serde(default)]
+    pub alone: bool,
 }
 
 /// `POST /start`: the word on which a member starts for the first time.
@@ -75,6 +78,9 @@ pub struct GuardState {
     /// Since when etcd runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Timestamp>,
+    /// How it enters the cluster, once it was given the word to start with that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told: Option<Admission>,
 }
 
 /// What a guard does.

@@ -1,0 +1,158 @@
+//! A cluster that is deleted and made again, and things of other people's in its way.
+
+use crate::{
+    common::{SECONDS, load::connect},
+    place::Place,
+};
+
+const ADOPT: &str = "size: 3\nbootstrap: {adopt: true}";
+
+fn put(place: &Place, key: &str) {
+    let url = place.endpoints("demo");
+    let start = std::time::Instant::now();
+    loop {
+        let done = place.wait_for(async {
+            let url = url().first().cloned()?;
+            connect(&url).await?.put(key, "kept", None).await.ok()
+        });
+        if done.is_some() {
+            return;
+        }
+        assert!(start.elapsed() < SECONDS(20), "{key} could not be put");
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+}
+
+fn has(place: &Place, key: &str) -> bool {
+    let url = place.endpoints("demo");
+    let start = std::time::Instant::now();
+    loop {
+        let found = place.wait_for(async {
+            let url = url().first().cloned()?;
+            connect(&url).await?.get(key, None).await.ok()
+        });
+        if let Some(found) = found {
+            return !found.kvs().is_empty();
+        }
+        assert!(start.elapsed() < SECONDS(20), "{key} could not be read");
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+}
+
+fn delete(place: &Place) {
+    place.kubectl.must(&["delete", "etcd", "demo", "--timeout=60s"], "");
+    let start = std::time::Instant::now();
+    while !place.pods().is_empty() || !place.members().is_empty() {
+        assert!(start.elapsed() < SECONDS(60), "{:?} are left", place.pods());
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+}
+
+#[test]
+fn a_cluster_made_again_comes_back_with_its_data_if_a_person_says_so() {
+    let place = Place::with_cluster("quorate-again", 3);
+    put(&place, "before");
+    let (id, names) = (place.status("demo").cluster_id, place.names());
+    delete(&place);
+    assert_eq!(place.claims().len(), 3, "the volumes stay");
+
+    place.apply("demo", "size: 3");
+    place.wait("demo", "VolumesLeft", SECONDS(20), |status| {
+        status.condition("SpecApplied").is_some_and(|one| one.reason == "VolumesLeft")
+    });
+    std::thread::sleep(SECONDS(3));
+    assert!(place.members().is_empty(), "nothing is made over old data");
+
+    place.apply("demo", ADOPT);
+    let took = place.wait_ready("demo", 3);
+    println!("back over its volumes after {:.1} s", took.as_secs_f64());
+    assert_eq!(place.status("demo").cluster_id, id);
+    assert_eq!(place.names(), names);
+    assert!(has(&place, "before"));
+}
+
+#[test]
+fn one_volume_that_is_left_is_enough() {
+    let place = Place::with_cluster("quorate-one", 3);
+    put(&place, "before");
+    let names = place.names();
+    delete(&place);
+    place.kubectl.must(&["delete", "pvc", &names[0], &names[1]], "");
+    place.apply("demo", ADOPT);
+    let took = place.wait_ready("demo", 3);
+    println!("three members from one volume after {:.1} s", took.as_secs_f64());
+    assert!(has(&place, "before"));
+    let status = place.status("demo");
+    assert!(status.members.iter().any(|one| one.name == names[2]), "{status:?}");
+}
+
+#[test]
+fn with_the_policy_to_delete_the_volumes_go_with_the_cluster() {
+    let place = Place::new("quorate-policy");
+    place.apply("demo", "size: 3\ndeletionPolicy: Delete");
+    place.wait_ready("demo", 3);
+    delete(&place);
+    let start = std::time::Instant::now();
+    while !place.claims().is_empty() {
+        assert!(start.elapsed() < SECONDS(60), "{:?} are left", place.claims());
+        std::thread::sleep(std::time::Duration::from_millis(200));
+    }
+}
+
+#[test]
+fn a_service_of_somebody_else_is_not_touched() {
+    let place = Place::new("quorate-foreign");
+    place.kubectl.must(&["create", "service", "clusterip", "demo", "--tcp=80:80"], "");
+    place.apply("demo", "size: 3");
+    place.wait("demo", "the Service is named", SECONDS(20), |status| {
+        status
+            .conditions
+            .iter()
+            .any(|one| one.message.contains("Service demo is there and is not the operator's"))
+    });
+    let ports =
+        place.kubectl.must(&["get", "service", "demo", "--output=jsonpath={.spec.ports[*].port}"], "");
+    assert_eq!(ports, "80");
+    place.kubectl.must(&["delete", "service", "demo"], "");
+    place.wait_ready("demo", 3);
+}
+
+#[test]
+fn a_namespace_goes_without_hanging_even_when_etcd_is_dead() {
+    let place = Place::with_cluster("quorate-namespace", 3);
+    for name in &place.names()[..2] {
+        place.delete_with_data(name);
+    }
+    place.wait("demo", "QuorumLost", SECONDS(20), |status| status.is("QuorumLost"));
+    place.kubectl.must(&["delete", "namespace", place.kubectl.name(), "--timeout=60s"], "");
+}
+
+#[test]
+fn a_member_object_deleted_by_hand_is_made_again_over_its_volume() {
+    let place = Place::with_cluster("quorate-object", 3);
+    let name = place.follower();
+    place.kubectl.must(&["delete", "etcdmember", &name], "");
+    place.wait("demo", "the same three again", SECONDS(60), |status| {
+        status.is("Ready") && status.members.iter().any(|one| one.name == name) && place.members().len() == 3
+    });
+}
+
+#[test]
+fn evictions_never_take_the_quorum() {
+    let place = Place::with_cluster("quorate-evict", 3);
+    let names = place.names();
+    let evict = |name: &str| {
+        let body = format!(
+            r#"{{"apiVersion":"policy/v1","kind":"Eviction","metadata":{{"name":"{name}","namespace":"{}"}}}}"#,
+            place.kubectl.name()
+        );
+        let path = format!("/api/v1/namespaces/{}/pods/{name}/eviction", place.kubectl.name());
+        place.kubectl.run(&["create", "--raw", &path, "--filename", "-"], &body)
+    };
+    let first = evict(&names[0]);
+    assert!(first.ok, "{}", first.err);
+    let second = evict(&names[1]);
+    assert!(!second.ok && second.err.contains("disruption budget"), "{}", second.err);
+    place.wait_ready("demo", 3);
+    assert_eq!(place.names(), names);
+}

@@ -1,0 +1,88 @@
+//! Specs that can't work: the condition names what is wrong, nothing else is touched, and correcting the spec heals.
+
+use std::time::Duration;
+
+use crate::{common::SECONDS, place::Place};
+
+/// Within this time the status says what is wrong.
+const TOLD: Duration = Duration::from_secs(30);
+/// Within this time a corrected spec has healed.
+const HEALED: Duration = Duration::from_secs(30);
+
+/// Applies a spec, waits until a condition names the fault, and checks that the corrected spec heals.
+fn told_and_healed(prefix: &str, wrong: &str, words: &[&str], right: &str) {
+    let place = Place::new(prefix);
+    place.apply("demo", wrong);
+    let told = place.wait("demo", &format!("{words:?} in a condition"), TOLD, |status| {
+        let said = status.conditions.iter().any(|one| words.iter().all(|word| one.message.contains(word)));
+        said && !status.is("Ready") && !status.is("Available")
+    });
+    // As long as people take to see it and to look for the right one.
+    std::thread::sleep(SECONDS(10));
+    place.apply("demo", right);
+    let healed =
+        place.wait("demo", "healed", HEALED, |status| status.is("Ready") && status.ready_members == 3);
+    println!("{prefix}: told after {:.1} s, healed after {:.1} s", told.as_secs_f64(), healed.as_secs_f64());
+    assert_eq!(place.claims().len(), 3, "nothing is left of the attempt that failed");
+}
+
+#[test]
+fn an_image_that_can_not_be_pulled() {
+    told_and_healed(
+        "quorate-image",
+        "size: 3\nimage: quay.io/coreos/etcd:v0.0.0",
+        &["quay.io/coreos/etcd:v0.0.0"],
+        "size: 3",
+    );
+}
+
+#[test]
+fn a_version_that_has_no_image() {
+    told_and_healed("quorate-version", "size: 3\nversion: 3.6.99", &["v3.6.99"], "size: 3\nversion: 3.6.16");
+}
+
+#[test]
+fn a_storage_class_that_does_not_exist() {
+    let storage = |class: &str| {
+        format!(
+            "size: 3\nstorage:\n  volumeClaimTemplate:\n    spec:\n      storageClassName: {class}\n      resources: {{requests: {{storage: 1Gi}}}}"
+        )
+    };
+    told_and_healed("quorate-class", &storage("no-such-class"), &["unbound"], &storage("standard"));
+}
+
+#[test]
+fn a_pod_that_can_not_be_scheduled() {
+    told_and_healed(
+        "quorate-place",
+        "size: 3\npodTemplate: {spec: {nodeSelector: {disk: made-of-cheese}}}",
+        &["scheduled"],
+        "size: 3",
+    );
+}
+
+#[test]
+fn a_pod_template_that_is_none() {
+    told_and_healed(
+        "quorate-template",
+        "size: 3\npodTemplate: {spec: {containers: [{name: etcd, resources: {requests: {cpu: plenty}}}]}}",
+        &["podTemplate"],
+        "size: 3",
+    );
+}
+
+#[test]
+fn a_wrong_spec_of_a_running_cluster_touches_nothing_until_it_is_asked_for() {
+    let place = Place::with_cluster("quorate-edit", 3);
+    let before = place.names();
+    place.apply("demo", "size: 3\nversion: 3.7.3\nimage: quay.io/coreos/etcd:v0.0.0");
+    place.wait("demo", "SpecApplied is False", TOLD, |status| {
+        status.condition("SpecApplied").is_some_and(|one| one.status == "False")
+    });
+    let status = place.status("demo");
+    assert!(status.is("Available") && !status.is("Ready"), "{status:?}");
+    assert_eq!(place.names(), before);
+    place.apply("demo", "size: 3");
+    place.wait_ready("demo", 3);
+    assert_eq!(place.names(), before);
+}
