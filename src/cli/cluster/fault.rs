@@ -72,8 +72,10 @@ mod tests {
 
     #[test]
     fn every_answer_has_its_exit_code_and_says_what_to_do() {
+        // An empty reason is one that is known, and would win over the code.
         let api = |code: u16, message: &str| {
-            kube::Error::Api(Box::new(Status { code, message: message.into(), ..Status::default() }))
+            let reason = "Other".to_owned();
+            kube::Error::Api(Box::new(Status { code, reason, message: message.into(), ..Status::default() }))
         };
         for (error, code, words) in [
             (
