@@ -2,13 +2,16 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use quorate::cli::{self, Cli};
 
 /// One thread is enough: a pass is a handful of small requests, and threads cost memory.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    match cli::run(Cli::parse()).await {
+    let cli = match Cli::of(std::env::args_os()) {
+        Ok(cli) => cli,
+        Err(error) => error.exit(),
+    };
+    match cli::run(cli).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             error.to_string().lines().for_each(cli::note);

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::{
-    AskArgs,
+    AskArgs, Dir,
     exit::{self, CommandError, ExitCode},
     show, wait,
 };
@@ -12,8 +12,8 @@ use crate::{
     process::{folder::Folder, lock::Lock, requests},
 };
 
-pub(super) async fn replace(args: &AskArgs) -> Result<(), CommandError> {
-    let (folder, name) = find(args)?;
+pub(super) async fn replace(dir: &Dir, args: &AskArgs) -> Result<(), CommandError> {
+    let (folder, name) = find(dir, args)?;
     requests::replace(&folder, &name, Timestamp::now()).map_err(CommandError::failed)?;
     exit::print(&format!("{name} will be replaced by a new member\n"))?;
     if !args.wait.wait {
@@ -25,8 +25,8 @@ pub(super) async fn replace(args: &AskArgs) -> Result<(), CommandError> {
     .await
 }
 
-pub(super) async fn restart(args: &AskArgs) -> Result<(), CommandError> {
-    let (folder, name) = find(args)?;
+pub(super) async fn restart(dir: &Dir, args: &AskArgs) -> Result<(), CommandError> {
+    let (folder, name) = find(dir, args)?;
     let asked = Timestamp::now();
     requests::restart(&folder, &name, asked).map_err(CommandError::failed)?;
     exit::print(&format!("{name} will be restarted on its data\n"))?;
@@ -41,8 +41,8 @@ pub(super) async fn restart(args: &AskArgs) -> Result<(), CommandError> {
 }
 
 /// The member that was named, which must exist.
-fn find(args: &AskArgs) -> Result<(Folder, MemberName), CommandError> {
-    let folder = Folder::new(&args.dir.dir);
+fn find(dir: &Dir, args: &AskArgs) -> Result<(Folder, MemberName), CommandError> {
+    let folder = Folder::new(&dir.dir);
     let name = MemberName(args.name.clone());
     let status = show::read(&folder)?;
     // Its folder, since a member whose file was lost can still be given up.

@@ -1,7 +1,7 @@
 //! `quorate member run` and `quorate member install`: what the containers of a member's Pod run.
 
 use std::{
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    net::{IpAddr, SocketAddr},
     path::PathBuf,
 };
 
@@ -13,9 +13,7 @@ use crate::{
         Addresses,
         guard::{
             self, Setup,
-            words::{
-                ASSIGNMENT, Assignment, CLIENT_PORT, GUARD_PORT, METRICS_PORT, PEER_PORT, POD_FOLDER, VOLUME,
-            },
+            words::{ASSIGNMENT, Assignment, GUARD_PORT, POD_FOLDER, VOLUME},
         },
     },
     telemetry::logs::{self, Above, LogFormat},
@@ -67,26 +65,20 @@ fn assignment(text: &str) -> Result<Assignment, serde_json::Error> {
 
 impl RunArgs {
     fn setup(self) -> Setup {
-        let all = match self.pod_ip {
-            Some(IpAddr::V6(_)) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
-            _ => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-        };
-        let url = |given: Option<String>, port| {
-            given.unwrap_or_else(|| format!("http://{}", SocketAddr::new(all, port)))
-        };
+        let usual = guard::addresses(&self.assignment, self.pod_ip);
         let addresses = Addresses {
-            listen_client_url: url(self.client_listen, CLIENT_PORT),
-            listen_peer_url: url(self.peer_listen, PEER_PORT),
-            listen_metrics_url: Some(url(self.metrics_listen, METRICS_PORT)),
-            advertise_client_url: self.assignment.client_url.clone(),
-            advertise_peer_url: self.assignment.peer_url.clone(),
+            listen_client_url: self.client_listen.unwrap_or(usual.listen_client_url),
+            listen_peer_url: self.peer_listen.unwrap_or(usual.listen_peer_url),
+            listen_metrics_url: self.metrics_listen.or(usual.listen_metrics_url),
+            ..usual
         };
+        let everywhere = SocketAddr::new(guard::everywhere(self.pod_ip), GUARD_PORT);
         Setup {
             assignment: self.assignment,
             etcd: self.etcd,
             volume: self.volume,
             pod_folder: self.pod_folder,
-            listen: self.listen.unwrap_or(SocketAddr::new(all, GUARD_PORT)),
+            listen: self.listen.unwrap_or(everywhere),
             addresses,
         }
     }

@@ -1,6 +1,7 @@
 //! The commands: what a person types, and what they see.
 
 mod ask;
+mod cluster;
 mod down;
 mod exit;
 mod explain;
@@ -11,6 +12,7 @@ mod operator;
 mod scale;
 mod show;
 mod table;
+mod target;
 mod up;
 mod wait;
 
@@ -20,6 +22,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 pub use exit::{CommandError, ExitCode, note};
 pub use operator::OperatorArgs;
+pub use target::Target;
 
 use crate::telemetry::logs::LogFormat;
 
@@ -52,7 +55,13 @@ pub enum Command {
     Status {
         /// Which cluster.
         #[command(flatten)]
-        dir: Dir,
+        target: Target,
+        /// The EtcdCluster, on Kubernetes; without it, the only one of the namespace.
+        #[arg(value_name = "CLUSTER")]
+        cluster: Option<String>,
+        /// Show all clusters of all namespaces of Kubernetes, a line each.
+        #[arg(short = 'A', long, conflicts_with_all = ["namespace", "cluster"], help_heading = target::HEADING)]
+        all_namespaces: bool,
         /// How to print it; `json` and `yaml` have exactly the fields of the resource's status.
         #[arg(short, long, value_enum, default_value = "table")]
         output: Output,
@@ -61,10 +70,14 @@ pub enum Command {
     #[command(subcommand)]
     Member(MemberCommand),
     /// Change the size of the cluster: odd, 3 to 9.
+    #[command(allow_missing_positional = true)]
     Scale {
         /// Which cluster.
         #[command(flatten)]
-        dir: Dir,
+        target: Target,
+        /// The EtcdCluster, on Kubernetes; without it, the only one of the namespace.
+        #[arg(value_name = "CLUSTER", allow_negative_numbers = true)]
+        cluster: Option<String>,
         /// How many members.
         #[arg(allow_negative_numbers = true, value_parser = whole)]
         size: i64,
@@ -80,7 +93,10 @@ pub enum Command {
     Explain {
         /// Which cluster.
         #[command(flatten)]
-        dir: Dir,
+        target: Target,
+        /// The EtcdCluster, on Kubernetes; without it, the only one of the namespace.
+        #[arg(value_name = "CLUSTER")]
+        cluster: Option<String>,
         /// How to print it.
         #[arg(short, long, value_enum, default_value = "text")]
         output: ExplainOutput,
@@ -143,7 +159,7 @@ pub struct UpArgs {
 #[derive(Debug, Args)]
 pub struct AskArgs {
     #[command(flatten)]
-    dir: Dir,
+    target: Target,
     /// The member.
     name: String,
     #[command(flatten)]
@@ -176,7 +192,10 @@ pub enum MemberCommand {
     List {
         /// Which cluster.
         #[command(flatten)]
-        dir: Dir,
+        target: Target,
+        /// The EtcdCluster, on Kubernetes; without it, the only one of the namespace.
+        #[arg(value_name = "CLUSTER")]
+        cluster: Option<String>,
         /// How to print it, as etcdctl's `-w`.
         #[arg(short = 'w', short_alias = 'o', long = "write-out", value_enum, default_value = "simple")]
         output: ListOutput,
@@ -229,14 +248,33 @@ pub enum ListOutput {
 pub async fn run(cli: Cli) -> Result<(), CommandError> {
     match cli.command {
         Command::Up(args) => up::run(args, cli.log_format).await,
-        Command::Status { dir, output } => show::status(&dir, output),
-        Command::Member(MemberCommand::List { dir, output }) => show::member_list(&dir, output),
+        Command::Status { target, cluster, all_namespaces, output } => match target.folder() {
+            Some(dir) => show::status(dir, output),
+            None if all_namespaces => cluster::status_of_all(&target, output).await,
+            None => cluster::status(&target, cluster.as_deref(), output).await,
+        },
+        Command::Member(MemberCommand::List { target, cluster, output }) => match target.folder() {
+            Some(dir) => show::member_list(dir, output),
+            None => cluster::member_list(&target, cluster.as_deref(), output).await,
+        },
         Command::Member(MemberCommand::Run(args)) => guard::run(*args, cli.log_format).await,
         Command::Member(MemberCommand::Install(args)) => guard::install(&args),
-        Command::Scale { dir, size, wait } => scale::run(&dir, size, &wait).await,
-        Command::Replace(args) => ask::replace(&args).await,
-        Command::Restart(args) => ask::restart(&args).await,
-        Command::Explain { dir, output } => explain::run(&dir, output).await,
+        Command::Scale { target, cluster, size, wait } => match target.folder() {
+            Some(dir) => scale::run(dir, size, &wait).await,
+            None => cluster::scale(&target, cluster.as_deref(), size, &wait).await,
+        },
+        Command::Replace(args) => match args.target.folder() {
+            Some(dir) => ask::replace(dir, &args).await,
+            None => cluster::replace(&args).await,
+        },
+        Command::Restart(args) => match args.target.folder() {
+            Some(dir) => ask::restart(dir, &args).await,
+            None => cluster::restart(&args).await,
+        },
+        Command::Explain { target, cluster, output } => match target.folder() {
+            Some(dir) => explain::run(dir, output).await,
+            None => cluster::explain(&target, cluster.as_deref(), output).await,
+        },
         Command::Validate { file } => manifest::validate(&file),
         Command::Crds { plural } => crds(plural.as_deref()),
         Command::Deployment => {

@@ -24,13 +24,17 @@ pub(super) fn status(dir: &Dir, output: Output) -> Result<(), CommandError> {
     let folder = Folder::new(&dir.dir);
     let status = read(&folder)?;
     warn_if_not_running(&folder);
-    let text = match output {
-        Output::Json => serde_json::to_string_pretty(&status).map_err(CommandError::failed)? + "\n",
-        Output::Yaml => yaml::to_string(&status).map_err(CommandError::failed)?,
-        Output::Table => for_people(&status, false),
-        Output::Wide => for_people(&status, true),
-    };
-    exit::print(&text)
+    exit::print(&status_text(&status, output)?)
+}
+
+/// A status as it is printed.
+pub(super) fn status_text(status: &ClusterStatus, output: Output) -> Result<String, CommandError> {
+    Ok(match output {
+        Output::Json => serde_json::to_string_pretty(status).map_err(CommandError::failed)? + "\n",
+        Output::Yaml => yaml::to_string(status).map_err(CommandError::failed)?,
+        Output::Table => for_people(status, false),
+        Output::Wide => for_people(status, true),
+    })
 }
 
 /// `quorate member list`, in the columns of `etcdctl member list`.
@@ -38,21 +42,25 @@ pub(super) fn member_list(dir: &Dir, output: ListOutput) -> Result<(), CommandEr
     let folder = Folder::new(&dir.dir);
     let status = read(&folder)?;
     warn_if_not_running(&folder);
+    exit::print(&list_text(&status, output)?)
+}
+
+/// A member list as it is printed.
+pub(super) fn list_text(status: &ClusterStatus, output: ListOutput) -> Result<String, CommandError> {
     let mut members: Vec<&MemberStatus> = status.members.iter().filter(|one| one.id.is_some()).collect();
     // etcdctl's order: IDs as numbers, which in hex are as long as each other or shorter.
     members.sort_by_key(|one| one.id.as_ref().map(|id| (id.len(), id)));
     let rows: Vec<Vec<String>> = members.iter().map(|one| etcdctl_row(one)).collect();
-    let text = match output {
+    Ok(match output {
         ListOutput::Simple => rows.iter().map(|row| row.join(", ") + "\n").collect(),
         ListOutput::Table => {
             table::framed(&["ID", "STATUS", "NAME", "PEER ADDRS", "CLIENT ADDRS", "IS LEARNER"], &rows)
         }
         ListOutput::Json => {
-            let list = etcdctl_list(&status, &members);
+            let list = etcdctl_list(status, &members);
             serde_json::to_string(&list).map_err(CommandError::failed)? + "\n"
         }
-    };
-    exit::print(&text)
+    })
 }
 
 /// The status that `up` wrote last.

@@ -17,28 +17,51 @@ use crate::{
 
 const LOOK: Duration = Duration::from_millis(200);
 
-/// Follows the status until `done` says so. On a terminal with a live view, else a line whenever the reason changes.
+/// Who acts on what was asked for, and how often it is looked whether it is done.
+pub(super) struct Actor {
+    /// What people call it.
+    pub name: &'static str,
+    /// From one look to the next.
+    pub look: Duration,
+}
+
+/// Follows the status in a folder until `done` says so.
 pub(super) async fn until(
     folder: &Folder,
     args: &WaitArgs,
     done: impl Fn(&ClusterStatus) -> bool,
 ) -> Result<(), CommandError> {
-    let mut view = std::io::stderr().is_terminal().then(LiveView::new);
-    let deadline = Instant::now() + args.timeout;
-    let mut said = String::new();
-    loop {
+    let actor = Actor { name: "`quorate up`", look: LOOK };
+    follow(&actor, args, async || {
         if !Lock::is_held(folder) {
             return Err(not_running(folder));
         }
         let status = show::read(folder)?;
-        if done(&status) {
+        let done = done(&status);
+        Ok((status, done))
+    })
+    .await
+}
+
+/// Looks until it is done. On a terminal with a live view, else with a line whenever the reason changes.
+pub(super) async fn follow(
+    actor: &Actor,
+    args: &WaitArgs,
+    look: impl AsyncFn() -> Result<(ClusterStatus, bool), CommandError>,
+) -> Result<(), CommandError> {
+    let mut view = std::io::stderr().is_terminal().then(LiveView::new);
+    let deadline = Instant::now() + args.timeout;
+    let mut said = String::new();
+    loop {
+        let (status, done) = look().await?;
+        if done {
             drop(view);
             return exit::print(&format!(
                 "done: {} of {} members are ready\n",
                 status.ready_members, status.size
             ));
         }
-        let reason = reason(&status);
+        let reason = reason(&status, actor);
         match &mut view {
             Some(view) => view.show(&status),
             None if reason != said => exit::print(&format!("{reason}\n"))?,
@@ -53,16 +76,16 @@ pub(super) async fn until(
                 format!("not done after {seconds} s: {said}; it goes on"),
             ));
         }
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(actor.look).await;
     }
 }
 
-/// What `up` does or waits for now.
-fn reason(status: &ClusterStatus) -> String {
+/// What is done or waited for now.
+fn reason(status: &ClusterStatus, actor: &Actor) -> String {
     match (&status.operation, status.condition("Progressing")) {
         (Some(operation), _) => format!("{}: {}", operation.kind, operation.reason),
         (None, Some(condition)) if condition.reason == "Settled" => {
-            "waiting for `quorate up` to notice".to_owned()
+            format!("waiting for {} to notice", actor.name)
         }
         (None, Some(condition)) => condition.message.clone(),
         (None, None) => "no status yet".to_owned(),

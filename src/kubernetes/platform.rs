@@ -218,10 +218,12 @@ impl KubernetesPlatform {
     async fn record_start(&self, member: &MemberView, guard: Option<&GuardState>) {
         let joined =
             member.object.spec.admission.as_ref().is_some_and(|told| told.state == ClusterState::Existing);
-        if joined && !member.started() && guard.is_some_and(|guard| guard.started && guard.present) {
-            if let Err(error) = self.hands().mark_started(&member.identity).await {
-                tracing::warn!(%error, "it is recorded at the next look");
-            }
+        if joined
+            && !member.started()
+            && guard.is_some_and(|guard| guard.started && guard.present)
+            && let Err(error) = self.hands().mark_started(&member.identity).await
+        {
+            tracing::warn!(%error, "it is recorded at the next look");
         }
     }
 

@@ -11,6 +11,7 @@
 mod again;
 #[path = "../common/cases.rs"]
 mod cases;
+mod commands;
 #[path = "../common/mod.rs"]
 mod common;
 #[path = "../common/kubectl.rs"]

@@ -21,7 +21,7 @@ pub use claim::claim;
 pub use member::{difference, image, member_spec};
 pub use meta::fingerprint;
 pub use own::{ignored, ignored_of_service};
-pub use pod::{pod, pod_fingerprint};
+pub use pod::{assignment, pod, pod_fingerprint};
 pub use service::{client_service, peer_service};
 pub use template::{check, check_service};
 

@@ -124,12 +124,13 @@ fn guard(around: &Surroundings) -> Value {
 }
 
 fn etcd(member: &EtcdMember, started: bool, around: &Surroundings) -> Result<Value, serde_json::Error> {
+    let peers = peer_domain(&member.spec.cluster, &around.namespace, &around.cluster_domain);
     let ports = PORTS.map(|(name, port)| json!({"name": name, "containerPort": port, "protocol": "TCP"}));
     let mut container = json!({
         "name": labels::CONTAINER,
         "image": member.spec.image,
         "command": [format!("{POD_FOLDER}/quorate"), "member", "run"],
-        "env": variables(member, &assignment(member, started, around))?,
+        "env": variables(member, &assignment(member, started, peers))?,
         "ports": ports,
         // Little enough for many small clusters on one node; real ones say what they need in the template.
         "resources": {"requests": {"cpu": "10m", "memory": "64Mi"}},
@@ -175,9 +176,9 @@ fn literal(value: &str) -> String {
     value.replace('$', "$$")
 }
 
-fn assignment(member: &EtcdMember, started: bool, around: &Surroundings) -> Assignment {
+/// What the guard of a member is told. `peers` is the domain of the cluster's members, see [`super::peer_domain`].
+pub fn assignment(member: &EtcdMember, started: bool, peers: String) -> Assignment {
     let name = MemberName(member.name_any());
-    let peers = peer_domain(&member.spec.cluster, &around.namespace, &around.cluster_domain);
     Assignment {
         uid: meta::uid(member),
         version: member.spec.version,

@@ -4,6 +4,7 @@
 //! port, the peers' URLs and, to hand leadership over before it stops, their client URLs. It decides nothing about the
 //! cluster.
 
+mod command;
 mod desk;
 mod etcd;
 mod install;
@@ -16,6 +17,7 @@ mod run;
 mod server;
 pub mod words;
 
+pub use command::{addresses, everywhere, flags};
 pub use install::{InstallError, install};
 pub use judge::{Facts, Owner, Peers, Verdict, VolumeMark, judge};
 pub use run::{GuardError, Setup, run};

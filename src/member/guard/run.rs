@@ -5,6 +5,7 @@ use std::{io, net::SocketAddr, path::PathBuf, process::ExitStatus, sync::Arc, ti
 use tokio::{net::TcpListener, process::Child};
 
 use super::{
+    command,
     desk::Desk,
     etcd,
     judge::{Owner, Peers, Verdict},
@@ -16,8 +17,8 @@ use super::{
 };
 use crate::{
     etcd::http::Http,
-    member::{Addresses, Launch, has_log, render},
-    plan::{Admission, ClusterState, Peer},
+    member::{Addresses, has_log},
+    plan::Admission,
     shutdown::Told,
 };
 
@@ -208,25 +209,14 @@ impl Guard {
     }
 
     fn flags(&self, ready: &Ready) -> Vec<String> {
-        let assignment = &self.desk.assignment;
-        // etcd reads none of it once it has data.
-        let unknown = || Admission {
-            state: ClusterState::Existing,
-            initial_cluster: vec![Peer { name: assignment.name.0.clone(), url: assignment.peer_url.clone() }],
-            token: String::new(),
-            id: None,
-        };
-        let mut flags = render(&Launch {
-            name: &assignment.name,
-            version: assignment.version,
-            options: &assignment.options,
-            admission: &self.desk.admission().unwrap_or_else(unknown),
-            addresses: &self.addresses,
-            data_dir: &self.desk.places.data().display().to_string(),
-            log_file: None,
-            first_start: ready.first,
-            initial_check: ready.initial_check,
-        });
+        let mut flags = command::flags(
+            &self.desk.assignment,
+            self.desk.admission(),
+            &self.addresses,
+            &self.desk.places.data(),
+            ready.first,
+            ready.initial_check,
+        );
         if ready.alone {
             flags.push("--force-new-cluster=true".to_owned());
         }
