@@ -102,7 +102,7 @@ e2e: setup ## run the end-to-end tests on the Kubernetes of $KUBECONFIG
 	  exit 2
 	fi
 	export QUORATE_E2E=1
-	$(call cargo_test,--features e2e --test e2e --test leader_election)
+	$(call cargo_test,--features e2e --test e2e --test e2e_faults --test leader_election)
 
 setup: ## install what compiling needs and the machine lacks
 	@scripts/setup
