@@ -90,7 +90,7 @@ fn unique(prefix: &str) -> String {
 }
 
 /// kubectl of `PATH`, or else the one that the test cluster was built with.
-fn program() -> PathBuf {
+pub fn program() -> PathBuf {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let built = std::env::home_dir().unwrap_or_default().join(".cache/quorate/bin");
     std::env::split_paths(&path)

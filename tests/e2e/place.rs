@@ -262,7 +262,6 @@ fn ready(slice: &EndpointSlice) -> Vec<String> {
     slice
         .endpoints
         .iter()
-        .flatten()
         .filter(|one| one.conditions.as_ref().and_then(|conditions| conditions.ready) == Some(true))
         .flat_map(|one| one.addresses.iter().map(|address| format!("http://{address}:2379")))
         .collect()
