@@ -57,6 +57,7 @@ pub fn incarnation(facts: &Facts<'_>) -> Incarnation {
         data: data(facts),
         supervised: true,
         behind: facts.behind.clone(),
+        lost_since: None,
         draining: spec.draining.as_deref().and_then(|text| text.parse().ok()),
         restart_requested: annotation(super::labels::RESTART).and_then(|text| text.parse().ok()),
         replace_requested: annotation(super::labels::REPLACE).is_some(),
@@ -91,6 +92,8 @@ fn data(facts: &Facts<'_>) -> Data {
     let started = !young && started(facts.member, facts.formed, facts.guard);
     let present = match (facts.guard, facts.volume_gone) {
         (_, Some(_)) => false,
+        // It goes as soon as the Pod does, and nobody can keep it any more.
+        _ if facts.claim.is_some_and(|claim| claim.identity.deleting) => false,
         (Some(guard), None) => guard.present,
         // Nobody can look into a volume from outside: as long as it is there, so is what was written on it.
         (None, None) => started && volume_there(facts),

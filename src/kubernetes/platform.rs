@@ -1,6 +1,9 @@
 //! One cluster on Kubernetes: the verbs of the engine, carried out on its objects.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use futures::future::join_all;
 use jiff::Timestamp;
@@ -107,13 +110,15 @@ pub struct KubernetesPlatform {
     uid: String,
     woken: Arc<Notify>,
     volumes: Volumes,
+    /// Since when which member's data is seen to be lost; counted anew by the next operator.
+    lost: Mutex<BTreeMap<MemberName, Timestamp>>,
 }
 
 impl KubernetesPlatform {
     /// Takes the cluster of that name and UID; `woken` is notified of what happens to its objects.
     pub fn new(shared: Arc<Shared>, key: &Key, uid: String, woken: Arc<Notify>) -> Self {
         let (namespace, name) = key.clone();
-        Self { shared, namespace, name, uid, woken, volumes: Volumes::default() }
+        Self { shared, namespace, name, uid, woken, volumes: Volumes::default(), lost: Mutex::default() }
     }
 
     pub(super) fn hands(&self) -> &Hands {
@@ -263,12 +268,25 @@ impl KubernetesPlatform {
             data: Data { started: formed(cluster).is_some(), present: !claim.identity.deleting },
             supervised: false,
             behind: None,
+            lost_since: None,
             draining: None,
             restart_requested: None,
             replace_requested: false,
             node: String::new(),
             report: None,
             name,
+        }
+    }
+
+    /// Writes down since when which data is seen to be lost.
+    fn note_losses(&self, incarnations: &mut [Incarnation]) {
+        let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
+        for one in incarnations.iter_mut() {
+            if one.data.started && !one.data.present {
+                one.lost_since = Some(*lost.entry(one.name.clone()).or_insert_with(Timestamp::now));
+            } else {
+                lost.remove(&one.name);
+            }
         }
     }
 
@@ -376,6 +394,7 @@ impl Platform for KubernetesPlatform {
             !claim.identity.deleting && !members.iter().any(|one| one.identity.name == claim.identity.name)
         });
         incarnations.extend(orphans.map(|claim| self.orphan(claim, &cluster, &domain, &desired)));
+        self.note_losses(&mut incarnations);
         incarnations.sort_by(|a, b| (a.created, &a.name).cmp(&(b.created, &b.name)));
         let given_out = members
             .iter()

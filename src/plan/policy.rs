@@ -13,6 +13,9 @@ pub struct Policy {
     pub bootstrap: Duration,
     /// From a learner's creation until it is given up, since it holds the only learner slot.
     pub learner: Duration,
+    /// From seeing that data is lost until the member is removed: whoever deletes several volumes does it one after the
+    /// other, and after the first removal one more loss is a loss of the quorum.
+    pub certain: Duration,
     /// How many raft entries a learner may be behind when it is promoted.
     pub catch_up: u64,
     /// The longest pause between two starts of a member that keeps ending.
@@ -36,6 +39,7 @@ impl Default for Policy {
             settle: Duration::from_secs(3),
             bootstrap: Duration::from_secs(20),
             learner: Duration::from_secs(300),
+            certain: Duration::ZERO,
             catch_up: 500,
             back_off: Duration::from_secs(60),
             rest: Duration::from_secs(2),
@@ -57,6 +61,7 @@ impl Policy {
             words: Duration::from_secs(2),
             sizes: Duration::from_secs(60),
             bootstrap: Duration::from_secs(30),
+            certain: Duration::from_secs(3),
             ..Self::default()
         }
     }

@@ -9,6 +9,7 @@ use super::{
     start,
     step::{Decision, Operation, OperationKind},
     view::{Seat, View},
+    world::elapsed,
 };
 
 /// Replaces a voter whose data is lost or bad: removed first and added after, under a new name. Dead ones go first.
@@ -19,6 +20,18 @@ pub(super) fn replace_lost(view: &View<'_>) -> Option<Decision> {
         .filter_map(|seat| seat.data_fault().map(|fault| (seat, fault)))
         .min_by_key(|(seat, _)| (seat.serving(view.world), is_draining(seat)))?;
     let why = format!("{} is replaced: {fault}", seat.label());
+    let since = seat.incarnation.and_then(|one| one.lost_since);
+    if since.is_some_and(|since| elapsed(since, view.now) < view.world.policy.certain) {
+        return Some(Decision::Wait {
+            operation: Some(Operation {
+                kind: OperationKind::Replace,
+                member: seat.incarnation.map(|one| one.name.clone()),
+                since,
+            }),
+            reason: format!("{why}, in a moment: the data of others may turn out to be lost too"),
+            again: SOON,
+        });
+    }
     Some(departure::decide(view, seat, Purpose::Replace, &why))
 }
 

@@ -109,6 +109,8 @@ pub struct Incarnation {
     pub supervised: bool,
     /// What its platform would make otherwise now, in words; version and options are compared apart from it.
     pub behind: Option<String>,
+    /// Since when its data is seen to be lost, where that can be told.
+    pub lost_since: Option<Timestamp>,
     /// Since when clients are told to leave it.
     pub draining: Option<Timestamp>,
     /// When a person asked for a restart, last.

@@ -2,13 +2,17 @@
 
 use super::builder::*;
 use crate::plan::{
-    Admission, ClusterState, Data, Incarnation, MemberName, PeerDomain, Process, Record, Step, World,
+    Admission, ClusterState, Data, Incarnation, MemberName, PeerDomain, Policy, Process, Record, Step, World,
 };
 
 fn supervised(mut world: World) -> World {
     world.domain = Some(PeerDomain("demo-peers.ns.svc".into()));
     world.incarnations.iter_mut().for_each(|one| one.supervised = true);
     world
+}
+
+fn hasty(world: &mut World) {
+    world.policy = Policy::kubernetes();
 }
 
 fn blocked(one: &mut Incarnation) {
@@ -84,6 +88,16 @@ fn a_member_that_its_platform_starts_is_left_to_it() {
         ),
         ("its Pod is made again", supervised(cluster(3, 3)).change(2, blocked), "wait"),
         ("its volume is gone", supervised(cluster(3, 3)).change(2, blocked).emptied(2), "Remove 2"),
+        (
+            "seen a moment ago",
+            supervised(cluster(3, 3)).change(2, blocked).emptied(2).with(hasty).change(2, |one| one.lost_since = Some(ago(1))),
+            "wait",
+        ),
+        (
+            "seen long enough ago",
+            supervised(cluster(3, 3)).change(2, blocked).emptied(2).with(hasty).change(2, |one| one.lost_since = Some(ago(9))),
+            "Remove 2",
+        ),
     ]);
 }
 
