@@ -6,8 +6,9 @@ use crate::cli::exit::{CommandError, ExitCode};
 
 /// The message and the exit code for a call that failed. `what` names it with its object, as in `reading EtcdCluster x`.
 pub(super) fn of_call(server: &str, what: &str, error: &kube::Error) -> CommandError {
+    // By the code: of a path that it does not know, the server says nothing that has a reason in it.
     let (code, why) = match error {
-        kube::Error::Api(status) if status.is_forbidden() => (
+        kube::Error::Api(status) if status.code == 403 => (
             ExitCode::Failed,
             format!(
                 "{}; ask for that right: docs/operations.md lists what the commands need",
@@ -18,9 +19,9 @@ pub(super) fn of_call(server: &str, what: &str, error: &kube::Error) -> CommandE
             ExitCode::Failed,
             format!("{server} does not take your credentials; log in again, or choose another --context"),
         ),
-        kube::Error::Api(status) if status.is_invalid() => (ExitCode::Refused, status.message.clone()),
+        kube::Error::Api(status) if status.code == 422 => (ExitCode::Refused, status.message.clone()),
         // Its objects are looked for in a way that takes their absence for an answer, so it is their kind that is missing.
-        kube::Error::Api(status) if status.is_not_found() => (
+        kube::Error::Api(status) if status.code == 404 => (
             ExitCode::NotFound,
             format!(
                 "{server} does not know that kind of object ({}); install Quorate there with `kubectl apply \
@@ -28,7 +29,7 @@ pub(super) fn of_call(server: &str, what: &str, error: &kube::Error) -> CommandE
                 status.message.trim()
             ),
         ),
-        kube::Error::Api(status) if status.is_conflict() => (
+        kube::Error::Api(status) if status.code == 409 => (
             ExitCode::Failed,
             format!("it was deleted or made anew meanwhile ({}); look again, then repeat it", status.message),
         ),
@@ -72,10 +73,8 @@ mod tests {
 
     #[test]
     fn every_answer_has_its_exit_code_and_says_what_to_do() {
-        // An empty reason is one that is known, and would win over the code.
         let api = |code: u16, message: &str| {
-            let reason = "Other".to_owned();
-            kube::Error::Api(Box::new(Status { code, reason, message: message.into(), ..Status::default() }))
+            kube::Error::Api(Box::new(Status { code, message: message.into(), ..Status::default() }))
         };
         for (error, code, words) in [
             (
