@@ -29,6 +29,8 @@ pub struct Facts<'a> {
     pub volume_gone: Option<&'a str>,
     /// How it differs from what would be made now.
     pub behind: Option<String>,
+    /// How its volume differs from one that would be made now.
+    pub misplaced: Option<String>,
     /// The domain of the cluster's members.
     pub domain: &'a PeerDomain,
     /// Now.
@@ -57,6 +59,7 @@ pub fn incarnation(facts: &Facts<'_>) -> Incarnation {
         data: data(facts),
         supervised: true,
         behind: facts.behind.clone(),
+        misplaced: facts.misplaced.clone(),
         lost_since: None,
         draining: spec.draining.as_deref().and_then(|text| text.parse().ok()),
         restart_requested: annotation(super::labels::RESTART).and_then(|text| text.parse().ok()),

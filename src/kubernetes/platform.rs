@@ -205,6 +205,8 @@ impl KubernetesPlatform {
             peers_placed: self.peers_placed(member),
             volume_gone: volume_gone.as_deref(),
             behind: render::difference(&member.object, cluster),
+            misplaced: (member.object.spec.storage != cluster.spec.storage)
+                .then(|| "spec.storage was changed after it was made".to_owned()),
             domain,
             now: Timestamp::now(),
         };
@@ -268,6 +270,7 @@ impl KubernetesPlatform {
             data: Data { started: formed(cluster).is_some(), present: !claim.identity.deleting },
             supervised: false,
             behind: None,
+            misplaced: None,
             lost_since: None,
             draining: None,
             restart_requested: None,
@@ -550,8 +553,12 @@ impl Platform for KubernetesPlatform {
     }
 
     async fn publish(&self, status: &ClusterStatus) -> Result<(), KubernetesError> {
-        let (identity, cluster) = self.cluster()?;
-        Ok(self.hands().show_status(&identity, status, cluster.status.as_ref()).await?)
+        let view = self.hands().stores.clusters.get(&self.namespace, &self.name);
+        let view = view.filter(|view| view.identity.uid == self.uid);
+        let ClusterView { identity, object } = view.ok_or_else(|| KubernetesError::Gone(self.name.clone()))?;
+        // Also of one whose spec can't be read: people look at its status then.
+        let shown = object.ok().and_then(|cluster| cluster.status);
+        Ok(self.hands().show_status(&identity, status, shown.as_ref()).await?)
     }
 
     async fn changed(&self) {

@@ -138,6 +138,9 @@ fn broken(world: &World, admission: &Admission) -> Option<String> {
                 one.name, one.version, world.desired.version
             ));
         }
+        if let Some(why) = &one.misplaced {
+            return Some(format!("{}: {why}", one.name));
+        }
         if let Some(fault) = one.data_fault() {
             return Some(format!("{}: {fault}", one.name));
         }

@@ -109,6 +109,8 @@ pub struct Incarnation {
     pub supervised: bool,
     /// What its platform would make otherwise now, in words; version and options are compared apart from it.
     pub behind: Option<String>,
+    /// How its place differs from one that would be made now, in words, where only another place mends that.
+    pub misplaced: Option<String>,
     /// Since when its data is seen to be lost, where that can be told.
     pub lost_since: Option<Timestamp>,
     /// Since when clients are told to leave it.

@@ -171,6 +171,7 @@ impl Model {
             data: Data { started: place.started, present: place.folder },
             supervised: false,
             behind: None,
+            misplaced: None,
             lost_since: None,
             draining: place.draining.map(at),
             restart_requested: place.restart_requested.map(at),

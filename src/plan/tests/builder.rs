@@ -64,6 +64,7 @@ pub fn place(serial: u64) -> Incarnation {
         data: Data { started: false, present: false },
         supervised: false,
         behind: None,
+        misplaced: None,
         lost_since: None,
         draining: None,
         restart_requested: None,

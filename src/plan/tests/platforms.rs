@@ -64,6 +64,11 @@ fn the_first_start_waits_for_the_places() {
             "Discard 1, Discard 2",
         ),
         (
+            "on volumes of a class that was corrected",
+            founders(&[]).change(2, |one| one.misplaced = Some("spec.storage".into())),
+            "Discard 1, Discard 2, Discard 3",
+        ),
+        (
             "made anew once the image was corrected",
             founders(&[]).change(2, |one| one.behind = Some("image: a → b".into())),
             "Start 2",

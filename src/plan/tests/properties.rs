@@ -48,6 +48,7 @@ fn an_incarnation(serial: u64) -> impl Strategy<Value = Incarnation> {
                 }),
                 supervised: false,
                 behind: None,
+                misplaced: None,
                 lost_since: None,
                 draining: draining.map(ago),
                 restart_requested: restart.map(ago),
