@@ -65,8 +65,7 @@ impl Place {
         let kubectl = Namespace::create(prefix);
         let label = "pod-security.kubernetes.io/enforce=restricted";
         kubectl.must(&["label", "namespace", kubectl.name(), label], "");
-        let runtime =
-            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let runtime = runtime();
         let client = runtime.block_on(Client::try_default()).expect("KUBECONFIG names a cluster");
         Self { _others: others, kubectl, runtime, client }
     }
@@ -224,24 +223,27 @@ impl Place {
         let known: Arc<Mutex<std::collections::BTreeMap<String, Vec<String>>>> = Arc::default();
         let selector = format!("kubernetes.io/service-name={service}");
         let config = watcher::Config::default().labels(&selector);
-        let mut events = Box::pin(watcher(self.api::<EndpointSlice>(), config));
         let shared = Arc::clone(&known);
-        self.runtime.spawn(async move {
-            loop {
-                let (slice, there) = match events.try_next().await {
-                    Ok(Some(watcher::Event::Apply(slice) | watcher::Event::InitApply(slice))) => {
-                        (slice, true)
-                    }
-                    Ok(Some(watcher::Event::Delete(slice))) => (slice, false),
-                    Ok(Some(_)) => continue,
-                    _ => {
-                        tokio::time::sleep(LOOK).await;
-                        continue;
-                    }
-                };
-                let urls = if there { ready(&slice) } else { Vec::new() };
-                shared.lock().unwrap().insert(slice.name_any(), urls);
-            }
+        let namespace = self.kubectl.name().to_owned();
+        // A thread of its own, which ends with the process: the load asks while the test waits for something else.
+        std::thread::spawn(move || {
+            runtime().block_on(async move {
+                let client = Client::try_default().await.expect("KUBECONFIG names a cluster");
+                let mut events = Box::pin(watcher(Api::<EndpointSlice>::namespaced(client, &namespace), config));
+                loop {
+                    let (slice, there) = match events.try_next().await {
+                        Ok(Some(watcher::Event::Apply(slice) | watcher::Event::InitApply(slice))) => (slice, true),
+                        Ok(Some(watcher::Event::Delete(slice))) => (slice, false),
+                        Ok(Some(_)) => continue,
+                        _ => {
+                            tokio::time::sleep(LOOK).await;
+                            continue;
+                        }
+                    };
+                    let urls = if there { ready(&slice) } else { Vec::new() };
+                    shared.lock().unwrap().insert(slice.name_any(), urls);
+                }
+            })
         });
         Arc::new(move || known.lock().unwrap().values().flatten().cloned().collect())
     }
@@ -256,6 +258,10 @@ impl Place {
         }
         Load::at(endpoints, rate)
     }
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
 }
 
 fn ready(slice: &EndpointSlice) -> Vec<String> {
