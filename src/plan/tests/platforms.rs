@@ -115,12 +115,20 @@ fn a_member_that_its_platform_starts_is_left_to_it() {
         ("its volume is gone", supervised(cluster(3, 3)).change(2, blocked).emptied(2), "Remove 2"),
         (
             "seen a moment ago",
-            supervised(cluster(3, 3)).change(2, blocked).emptied(2).with(hasty).change(2, |one| one.lost_since = Some(ago(1))),
+            supervised(cluster(3, 3))
+                .change(2, blocked)
+                .emptied(2)
+                .with(hasty)
+                .change(2, |one| one.lost_since = Some(ago(1))),
             "wait",
         ),
         (
             "seen long enough ago",
-            supervised(cluster(3, 3)).change(2, blocked).emptied(2).with(hasty).change(2, |one| one.lost_since = Some(ago(9))),
+            supervised(cluster(3, 3))
+                .change(2, blocked)
+                .emptied(2)
+                .with(hasty)
+                .change(2, |one| one.lost_since = Some(ago(9))),
             "Remove 2",
         ),
     ]);
