@@ -555,7 +555,8 @@ impl Platform for KubernetesPlatform {
     async fn publish(&self, status: &ClusterStatus) -> Result<(), KubernetesError> {
         let view = self.hands().stores.clusters.get(&self.namespace, &self.name);
         let view = view.filter(|view| view.identity.uid == self.uid);
-        let ClusterView { identity, object } = view.ok_or_else(|| KubernetesError::Gone(self.name.clone()))?;
+        let ClusterView { identity, object } =
+            view.ok_or_else(|| KubernetesError::Gone(self.name.clone()))?;
         // Also of one whose spec can't be read: people look at its status then.
         let shown = object.ok().and_then(|cluster| cluster.status);
         Ok(self.hands().show_status(&identity, status, shown.as_ref()).await?)

@@ -35,6 +35,9 @@ pub(super) fn decide(world: &World, now: Timestamp) -> Decision {
             one.name
         ));
     }
+    if let Some(decision) = complete(world, admission) {
+        return decision;
+    }
     if let Some(why) = broken(world, admission) {
         return throw_away(
             world,
@@ -108,6 +111,33 @@ fn found(world: &World, domain: &PeerDomain) -> Vec<Step> {
         admission: Some(admission.clone()),
     };
     founders.into_iter().map(reserve).collect()
+}
+
+/// Members of the attempt that were never made, because the operator died or was refused between two of them. Their
+/// serials were not given out, which tells them from those that were lost; and nothing has run yet that could miss them.
+fn complete(world: &World, admission: &Admission) -> Option<Decision> {
+    let usable =
+        |one: &Incarnation| !one.data.started && !one.data.present && one.version == world.desired.version;
+    let missing = |name: &MemberName| {
+        find(world, &name.0).is_none() && admission.initial_cluster.iter().any(|peer| peer.name == name.0)
+    };
+    let absent = admission.initial_cluster.iter().filter(|peer| find(world, &peer.name).is_none()).count();
+    if absent == 0 || !world.incarnations.iter().all(usable) {
+        return None;
+    }
+    let steps: Vec<_> = (1..)
+        .map(|n| world.record.serial + n)
+        .take(admission.initial_cluster.len())
+        .map(|serial| (serial, MemberName::nth(&world.cluster, &world.uid, serial)))
+        .filter(|(_, name)| missing(name))
+        .map(|(serial, name)| Step::Reserve {
+            name,
+            serial,
+            version: world.desired.version,
+            admission: Some(admission.clone()),
+        })
+        .collect();
+    (steps.len() == absent).then(|| act(steps, "the rest of the first members is made".into()))
 }
 
 fn reserve(world: &World, serial: u64) -> Step {

@@ -85,7 +85,9 @@ fn beside_a_stateful_set() {
     }
     calls.sort_unstable();
     let ratio = median(own.clone()).as_secs_f64() / median(other.clone()).as_secs_f64();
-    println!("apply to 3/3 ready: {own:.1?}; a StatefulSet: {other:.1?}; the median is {ratio:.2} times the other");
+    println!(
+        "apply to 3/3 ready: {own:.1?}; a StatefulSet: {other:.1?}; the median is {ratio:.2} times the other"
+    );
     println!("mutating calls for one cluster: {calls:?}");
     assert!(calls[RUNS / 2] <= 30, "{calls:?}");
 }

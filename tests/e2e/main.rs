@@ -14,9 +14,9 @@ mod cases;
 mod commands;
 #[path = "../common/mod.rs"]
 mod common;
+mod figures;
 #[path = "../common/kubectl.rs"]
 mod kubectl;
-mod figures;
 mod lease;
 mod life;
 mod loss;

@@ -20,7 +20,9 @@ const UNSEEN: &[(&str, &str)] = &[
 fn zz_no_right_is_granted_in_vain() {
     let _alone = crate::place::alone();
     let storage = |size: &str| {
-        format!("size: 3\nstorage: {{volumeClaimTemplate: {{spec: {{resources: {{requests: {{storage: {size}}}}}}}}}}}")
+        format!(
+            "size: 3\nstorage: {{volumeClaimTemplate: {{spec: {{resources: {{requests: {{storage: {size}}}}}}}}}}}"
+        )
     };
     let place = Place::new("quorate-rights");
     place.apply("demo", &storage("1Gi"));

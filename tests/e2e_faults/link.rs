@@ -4,6 +4,7 @@ use std::{
     collections::BTreeSet,
     panic::resume_unwind,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use axum::{body::Body, response::Response};
@@ -26,6 +27,8 @@ struct State {
     pid: Option<u32>,
     /// The writes that came in.
     writes: usize,
+    /// Those of them that the server has not answered yet.
+    underway: usize,
     carried_out: Vec<String>,
     faults: usize,
     dead: bool,
@@ -56,6 +59,7 @@ impl Link {
             dice: Dice(seed),
             pid: None,
             writes: 0,
+            underway: 0,
             carried_out: Vec::new(),
             faults: 0,
             dead: false,
@@ -132,13 +136,17 @@ impl Link {
     }
 
     /// Lets a call meet its fate.
-    pub async fn carry(self: Arc<Self>, call: Call, answer: impl Future<Output = Answer>) -> Response {
+    pub async fn carry(self: Arc<Self>, call: Call, answer: impl Future<Output = Answer> + Send) -> Response {
         match self.fate(&call) {
             Fate::Pass => self.pass(&call, answer).await,
             Fate::Recorded(old) => json(200, old),
             Fate::Expired => status(410),
             Fate::Never => std::future::pending().await,
             Fate::Die(first) => {
+                // Two writes may come in together, and the one before this one counts as carried out.
+                while self.0.lock().unwrap().underway > 0 {
+                    tokio::time::sleep(Duration::from_millis(2)).await;
+                }
                 if first {
                     self.pass(&call, answer).await;
                 }
@@ -161,7 +169,10 @@ impl Link {
     }
 
     async fn pass(&self, call: &Call, answer: impl Future<Output = Answer>) -> Response {
-        let Ok(answer) = answer.await else { cut() };
+        self.0.lock().unwrap().underway += usize::from(call.writes());
+        let answer = answer.await;
+        self.0.lock().unwrap().underway -= usize::from(call.writes());
+        let Ok(answer) = answer else { cut() };
         let (mut parts, body) = answer.into_parts();
         parts.headers.remove(header::CONTENT_LENGTH);
         parts.headers.remove(header::TRANSFER_ENCODING);

@@ -5,6 +5,7 @@
 
 use std::{
     net::SocketAddr,
+    panic::resume_unwind,
     sync::{Arc, Mutex},
 };
 
@@ -75,5 +76,8 @@ async fn pass_on(State((client, links)): State<(Client, Links)>, request: Reques
         }
     }
     let onward = onward.body(kube::client::Body::from(body)).unwrap();
-    link.carry(Call { method: parts.method, path }, client.send(onward)).await
+    let call = Call { method: parts.method, path };
+    // In a task of its own: a call that reached the server is carried out, whatever becomes of the one who made it.
+    let carried = tokio::spawn(link.carry(call, async move { client.send(onward).await }));
+    carried.await.unwrap_or_else(|ended| resume_unwind(ended.into_panic()))
 }

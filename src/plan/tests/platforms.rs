@@ -52,17 +52,37 @@ fn the_first_members_are_told_everything_at_once() {
     assert!(told[0].token.ends_with(name(1).suffix()), "{}", told[0].token);
 }
 
+/// The first founders of three; the others were never made.
+fn founders_made(count: usize) -> World {
+    founders(&[1]).with(|world| {
+        world.incarnations.truncate(count);
+        world.record.serial = count as u64;
+    })
+}
+
+#[test]
+fn a_founder_that_was_never_made_is_told_what_the_others_were() {
+    let world = founders_made(2);
+    let decision = world.decide();
+    let [Step::Reserve { admission, .. }] = decision.steps() else { panic!("{decision:?}") };
+    assert_eq!(*admission, world.incarnations[0].admission);
+    let newer = |w: &mut World| w.desired.version = "3.6.17".parse().unwrap();
+    let ran = |w: &mut World| w.incarnations[0].data = Data { started: true, present: true };
+    check([
+        ("one ran before", founders_made(2).with(ran), "Discard 1, Discard 2"),
+        ("the version was edited", founders_made(2).with(newer), "Discard 1, Discard 2"),
+    ]);
+}
+
 #[test]
 fn the_first_start_waits_for_the_places() {
     check([
         ("no Pod has an address", founders(&[]), "wait"),
         ("one has", founders(&[2]), "Start 2"),
         ("all have", founders(&[1, 2, 3]), "Start 1, Start 2, Start 3"),
-        (
-            "a crash in between left one out",
-            founders(&[1]).with(|w| drop(w.incarnations.remove(2))),
-            "Discard 1, Discard 2",
-        ),
+        ("a crash before the last was made", founders_made(2), "Reserve 3"),
+        ("a crash after the first was made", founders_made(1), "Reserve 2, Reserve 3"),
+        ("made and lost", founders(&[1]).with(|w| drop(w.incarnations.remove(2))), "Discard 1, Discard 2"),
         (
             "on volumes of a class that was corrected",
             founders(&[]).change(2, |one| one.misplaced = Some("spec.storage".into())),
@@ -95,12 +115,20 @@ fn a_member_that_its_platform_starts_is_left_to_it() {
         ("its volume is gone", supervised(cluster(3, 3)).change(2, blocked).emptied(2), "Remove 2"),
         (
             "seen a moment ago",
-            supervised(cluster(3, 3)).change(2, blocked).emptied(2).with(hasty).change(2, |one| one.lost_since = Some(ago(1))),
+            supervised(cluster(3, 3))
+                .change(2, blocked)
+                .emptied(2)
+                .with(hasty)
+                .change(2, |one| one.lost_since = Some(ago(1))),
             "wait",
         ),
         (
             "seen long enough ago",
-            supervised(cluster(3, 3)).change(2, blocked).emptied(2).with(hasty).change(2, |one| one.lost_since = Some(ago(9))),
+            supervised(cluster(3, 3))
+                .change(2, blocked)
+                .emptied(2)
+                .with(hasty)
+                .change(2, |one| one.lost_since = Some(ago(9))),
             "Remove 2",
         ),
     ]);
