@@ -140,8 +140,11 @@ impl<P: Platform> Engine<P> {
             None => self.patience.rest(&decision, self.policy.rest),
         };
         let status = plan::status::describe(&world, &decision, generation, self.published.as_ref(), now);
-        if let Some(members) = plan::status::in_service(&world) {
-            self.platform.serve(&members).await?;
+        if let Some(open) = plan::status::in_service(&world) {
+            let names = world.incarnations.iter().map(|one| one.name.clone());
+            // Only those that were looked at: who came since is the next look's concern.
+            let closed: Vec<_> = names.filter(|name| !open.contains(name)).collect();
+            self.platform.serve(&open, &closed).await?;
         }
         self.metrics.pass(started.elapsed(), &status);
         self.publish(status.clone()).await?;

@@ -70,8 +70,12 @@ pub trait Platform {
     /// Makes sure, by a read that is newer than any write before it, that what is about to be removed or deleted is what
     /// the look showed.
     fn confirm(&self, step: &Step) -> impl Future<Output = Result<(), Self::Error>>;
-    /// Lets clients reach exactly these members.
-    fn serve(&self, members: &[MemberName]) -> impl Future<Output = Result<(), Self::Error>>;
+    /// Lets clients reach the members in `open`, and not those in `closed`.
+    fn serve(
+        &self,
+        open: &[MemberName],
+        closed: &[MemberName],
+    ) -> impl Future<Output = Result<(), Self::Error>>;
     /// Shows the status to people.
     fn publish(&self, status: &ClusterStatus) -> impl Future<Output = Result<(), Self::Error>>;
     /// Ready as soon as something changed since the last look. It may be ready for no reason.

@@ -1,6 +1,6 @@
 //! The controllers and their watches, started and kept together.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use tokio::{
     sync::mpsc,
@@ -40,6 +40,7 @@ pub(super) async fn run(context: Context) -> Result<(), RunError> {
         http: Http::new(),
         image: context.image,
         cluster_domain: context.cluster_domain,
+        setbacks: Mutex::default(),
         teller,
         metrics: context.metrics,
         health: context.health,

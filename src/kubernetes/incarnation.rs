@@ -27,6 +27,8 @@ pub struct Facts<'a> {
     pub peers_placed: bool,
     /// Why its volume can never be reached again, if that is certain.
     pub volume_gone: Option<&'a str>,
+    /// What kept its objects from being made, last.
+    pub setback: Option<&'a str>,
     /// How it differs from what would be made now.
     pub behind: Option<String>,
     /// How its volume differs from one that would be made now.
@@ -119,7 +121,10 @@ fn process(facts: &Facts<'_>) -> Process {
     if let Some(why) = facts.volume_gone {
         return blocked(why.to_owned());
     }
-    let Some(pod) = facts.pod else { return blocked(without_pod(facts)) };
+    let Some(pod) = facts.pod else {
+        let why = facts.setback.map(|why| format!("its Pod can't be made: {why}"));
+        return blocked(why.unwrap_or_else(|| without_pod(facts)));
+    };
     // It is about to end, so nobody may count on it any more.
     if pod.identity.deleting {
         return blocked(format!("its Pod is being deleted{}", on_node(pod)));

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::Arc,
+    sync::{Arc, PoisonError},
     time::Duration,
 };
 
@@ -79,6 +79,12 @@ pub async fn run(
             if let Err(error) = &result {
                 warn!(member = key.1, namespace = key.0, %error, "its objects are not as they should be; tried again");
             }
+            let mut setbacks = shared.setbacks.lock().unwrap_or_else(PoisonError::into_inner);
+            match &result {
+                Ok(()) => setbacks.remove(&key),
+                Err(error) => setbacks.insert(key.clone(), error.to_string()),
+            };
+            drop(setbacks);
             (key, result.is_ok())
         });
     }

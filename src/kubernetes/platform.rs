@@ -94,6 +94,8 @@ pub struct Shared {
     pub image: String,
     /// The domain of the Kubernetes cluster.
     pub cluster_domain: String,
+    /// What kept the objects of a member from being made, last.
+    pub setbacks: Mutex<BTreeMap<Key, String>>,
     /// Whom events for people are given to.
     pub teller: Teller,
     /// What is counted.
@@ -195,6 +197,8 @@ impl KubernetesPlatform {
             Some(pod) if !pod.identity.deleting => guards::state(&self.shared.http, pod).await,
             _ => None,
         };
+        let key = member.identity.key();
+        let setback = self.shared.setbacks.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
         let volume_gone = self.volumes.gone(self.hands(), pod.as_ref(), claim.as_ref()).await;
         let facts = Facts {
             member,
@@ -204,6 +208,7 @@ impl KubernetesPlatform {
             formed: formed(cluster).is_some(),
             peers_placed: self.peers_placed(member),
             volume_gone: volume_gone.as_deref(),
+            setback: setback.as_deref(),
             behind: render::difference(&member.object, cluster),
             misplaced: (member.object.spec.storage != cluster.spec.storage)
                 .then(|| "spec.storage was changed after it was made".to_owned()),
@@ -534,12 +539,10 @@ impl Platform for KubernetesPlatform {
         Err(KubernetesError::Stale { member: member.to_owned() })
     }
 
-    async fn serve(&self, members: &[MemberName]) -> Result<(), KubernetesError> {
-        for member in self.members() {
-            let Some(pod) = self.pod(&member.identity.name).filter(|pod| !pod.identity.deleting) else {
-                continue;
-            };
-            let open = members.iter().any(|name| name.0 == member.identity.name);
+    async fn serve(&self, open: &[MemberName], closed: &[MemberName]) -> Result<(), KubernetesError> {
+        let gates = open.iter().map(|name| (name, true)).chain(closed.iter().map(|name| (name, false)));
+        for (name, open) in gates {
+            let Some(pod) = self.pod(&name.0).filter(|pod| !pod.identity.deleting) else { continue };
             if pod.in_service.unwrap_or(false) != open {
                 let reason = if open { "Voter" } else { "Leaving" };
                 match self.hands().set_in_service(&pod.identity, open, reason).await {

@@ -260,7 +260,7 @@ impl Platform for ProcessPlatform {
     }
 
     /// Clients reach every member by its own address here; the status tells them which to use.
-    async fn serve(&self, _: &[MemberName]) -> Result<(), ProcessError> {
+    async fn serve(&self, _: &[MemberName], _: &[MemberName]) -> Result<(), ProcessError> {
         Ok(())
     }
 

@@ -130,7 +130,7 @@ fn empty(folder: &PathBuf) {
 /// Kills a member's container, so that the kubelet starts it again in the same Pod.
 fn kill(member: &str) {
     let pattern = format!("--name={member} ");
-    let killed = std::process::Command::new("pkill").args(["-KILL", "-f", &pattern]).status().unwrap();
+    let killed = std::process::Command::new("pkill").args(["-KILL", "-f", "--", &pattern]).status().unwrap();
     assert!(killed.success(), "no process of {member}");
 }
 

@@ -229,10 +229,13 @@ impl Place {
         std::thread::spawn(move || {
             runtime().block_on(async move {
                 let client = Client::try_default().await.expect("KUBECONFIG names a cluster");
-                let mut events = Box::pin(watcher(Api::<EndpointSlice>::namespaced(client, &namespace), config));
+                let mut events =
+                    Box::pin(watcher(Api::<EndpointSlice>::namespaced(client, &namespace), config));
                 loop {
                     let (slice, there) = match events.try_next().await {
-                        Ok(Some(watcher::Event::Apply(slice) | watcher::Event::InitApply(slice))) => (slice, true),
+                        Ok(Some(watcher::Event::Apply(slice) | watcher::Event::InitApply(slice))) => {
+                            (slice, true)
+                        }
                         Ok(Some(watcher::Event::Delete(slice))) => (slice, false),
                         Ok(Some(_)) => continue,
                         _ => {
