@@ -207,6 +207,8 @@ fn on_node(pod: &PodView) -> String {
     pod.node.as_ref().map(|node| format!(" (on node {node})")).unwrap_or_default()
 }
 
+/// Since when a member is in the way of something: its Pod, or itself while it has none.
 fn since(facts: &Facts<'_>) -> Timestamp {
-    facts.pod.and_then(|pod| pod.created).unwrap_or(facts.now)
+    let made = facts.member.object.metadata.creation_timestamp.as_ref().map(|time| time.0);
+    facts.pod.and_then(|pod| pod.created).or(made).unwrap_or(facts.now)
 }
