@@ -93,7 +93,7 @@ fn place<'a>(view: &View<'a>) -> Option<&'a Incarnation> {
 /// can't be scheduled, and nobody asks for a name that does not exist yet.
 fn being_made(one: &Incarnation) -> Option<&str> {
     match &one.process {
-        Process::Blocked { why, .. } => Some(why),
+        Process::Blocked { why, .. } if one.supervised => Some(why),
         _ => None,
     }
 }
