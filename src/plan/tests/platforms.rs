@@ -2,7 +2,7 @@
 
 use super::builder::*;
 use crate::plan::{
-    Admission, ClusterState, Data, Incarnation, MemberName, PeerDomain, Policy, Process, Record, Step, World,
+    Admission, ClusterState, Data, Incarnation, PeerDomain, Policy, Process, Record, Step, World,
 };
 
 fn supervised(mut world: World) -> World {
@@ -215,10 +215,7 @@ fn a_volume_that_is_left_alone_goes_on_alone() {
 
 #[test]
 fn clients_are_sent_to_voters_that_stay() {
-    let names = |world: &World| {
-        crate::plan::status::in_service(world)
-            .map(|names| names.iter().map(|name: &MemberName| name.clone()).collect::<Vec<_>>())
-    };
+    let names = crate::plan::status::in_service;
     assert_eq!(names(&cluster(3, 3).drained(2)), Some(vec![name(1), name(3)]));
     assert_eq!(names(&cluster(3, 5).learner(4, true)), Some(vec![name(1), name(2), name(3)]));
     assert_eq!(names(&cluster(3, 3).no_quorum()), None);
