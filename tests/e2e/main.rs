@@ -24,4 +24,6 @@ mod operator;
 mod place;
 mod rights;
 mod rules;
+#[path = "../common/volumes.rs"]
+mod volumes;
 mod wrong;

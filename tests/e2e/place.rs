@@ -62,6 +62,7 @@ impl Place {
     /// A new namespace in which only restricted Pods are admitted.
     pub fn new(prefix: &str) -> Self {
         let others = (!ALONE.get()).then(|| OTHERS.read().unwrap_or_else(PoisonError::into_inner));
+        crate::volumes::keep_open();
         let kubectl = Namespace::create(prefix);
         let label = "pod-security.kubernetes.io/enforce=restricted";
         kubectl.must(&["label", "namespace", kubectl.name(), label], "");

@@ -66,7 +66,7 @@ fn a_pod_template_that_is_none() {
     told_and_healed(
         "quorate-template",
         "size: 3\npodTemplate: {spec: {containers: [{name: etcd, resources: {requests: {cpu: plenty}}}]}}",
-        &["plenty"],
+        &["Pod can't be made", "quantities"],
         "size: 3",
     );
 }

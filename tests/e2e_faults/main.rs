@@ -30,5 +30,7 @@ mod script;
 mod stale;
 mod storm;
 mod two;
+#[path = "../common/volumes.rs"]
+mod volumes;
 mod watches;
 mod world;
