@@ -22,7 +22,6 @@ mod life;
 mod loss;
 mod operator;
 mod place;
-mod rights;
 mod rules;
 #[path = "../common/volumes.rs"]
 mod volumes;

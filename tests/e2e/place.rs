@@ -43,6 +43,15 @@ pub fn alone() -> Alone {
     Alone { _others: others }
 }
 
+thread_local! {
+    static BESIDE: std::cell::RefCell<Option<RwLockReadGuard<'static, ()>>> = const { std::cell::RefCell::new(None) };
+}
+
+/// For tests without a [`Place`]: until this test's thread ends, none runs that wants to be alone.
+pub fn beside_others() {
+    BESIDE.set(Some(OTHERS.read().unwrap_or_else(PoisonError::into_inner)));
+}
+
 impl Drop for Alone {
     fn drop(&mut self) {
         ALONE.set(false);
