@@ -76,10 +76,8 @@ pub fn incarnation(facts: &Facts<'_>) -> Incarnation {
 /// the first hour of a cluster that formed, or one that was made over a volume that was there.
 pub fn started(member: &MemberView, formed: bool, guard: Option<&GuardState>) -> bool {
     let founder = |told: &Admission| told.state == ClusterState::New;
-    let over_volume =
-        |told: &Admission| told.state == ClusterState::Existing && told.initial_cluster.is_empty();
     member.started()
-        || member.object.spec.admission.as_ref().is_some_and(over_volume)
+        || member.object.spec.admission.as_ref().is_some_and(Admission::is_over_data)
         || guard.is_some_and(|guard| guard.started)
         || (formed && member.object.spec.admission.as_ref().is_some_and(founder))
 }

@@ -10,6 +10,7 @@ pub mod hands;
 pub mod incarnation;
 pub mod labels;
 pub mod lease;
+mod look;
 pub mod members;
 pub mod platform;
 pub mod render;

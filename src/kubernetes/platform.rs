@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
 };
 
 use futures::future::join_all;
@@ -15,7 +15,6 @@ use super::{
     events::Teller,
     guards::{self, GuardError},
     hands::{CallError, Hands},
-    incarnation::{self, Facts},
     labels,
     render::{self, RenderError},
     store::{Identity, Key},
@@ -23,14 +22,11 @@ use super::{
     volumes::Volumes,
 };
 use crate::{
-    api::{EtcdCluster, validate},
+    api::EtcdCluster,
     engine::{Observed, Platform},
-    etcd::{Endpoint, http::Http},
-    member::guard::words::{CLIENT_PORT, GuardState, METRICS_PORT, PEER_PORT, Phase},
-    plan::{
-        Admission, ClusterId, ClusterState, Data, Desired, EtcdVersion, Incarnation, MemberName, PeerDomain,
-        Process, Record, Step, status::ClusterStatus,
-    },
+    etcd::http::Http,
+    member::guard::words::{GuardState, Phase},
+    plan::{Admission, ClusterId, EtcdVersion, MemberName, PeerDomain, Record, Step, status::ClusterStatus},
     telemetry::{health::Health, metrics::Metrics},
 };
 
@@ -106,14 +102,14 @@ pub struct Shared {
 
 /// One cluster on Kubernetes.
 pub struct KubernetesPlatform {
-    shared: Arc<Shared>,
-    namespace: String,
-    name: String,
+    pub(super) shared: Arc<Shared>,
+    pub(super) namespace: String,
+    pub(super) name: String,
     uid: String,
     woken: Arc<Notify>,
-    volumes: Volumes,
+    pub(super) volumes: Volumes,
     /// Since when which member's data is seen to be lost; counted anew by the next operator.
-    lost: Mutex<BTreeMap<MemberName, Timestamp>>,
+    pub(super) lost: Mutex<BTreeMap<MemberName, Timestamp>>,
 }
 
 impl KubernetesPlatform {
@@ -155,147 +151,12 @@ impl KubernetesPlatform {
         self.member(name).ok_or_else(|| KubernetesError::NoSuchMember(name.clone()))
     }
 
-    fn pod(&self, name: &str) -> Option<PodView> {
+    pub(super) fn pod(&self, name: &str) -> Option<PodView> {
         self.hands().stores.pods.get(&self.namespace, name)
     }
 
-    fn claim(&self, name: &str) -> Option<ClaimView> {
+    pub(super) fn claim(&self, name: &str) -> Option<ClaimView> {
         self.hands().stores.claims.get(&self.namespace, name)
-    }
-
-    /// The spec, checked, in the words of the plan.
-    fn desired(&self, cluster: &EtcdCluster, members: &[MemberView]) -> Result<Desired, KubernetesError> {
-        let mut desired = validate::check(&self.name, &cluster.spec).map_err(|problems| {
-            let why = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-            KubernetesError::Refused { name: self.name.clone(), why }
-        })?;
-        desired.not_applied = render::not_applied(&cluster.spec);
-        // A formed cluster keeps its version: another one is reached by a rolling upgrade only.
-        let running = members.iter().map(|one| one.object.spec.version).min();
-        if let Some(running) =
-            running.filter(|running| formed(cluster).is_some() && *running != desired.version)
-        {
-            desired.not_applied.push(format!(
-                "spec.version is {}, and the members run etcd {running}: the version of a cluster that formed stays",
-                desired.version
-            ));
-            desired.version = running;
-        }
-        Ok(desired)
-    }
-
-    /// What a member's objects and guard say, put together.
-    async fn look_at(
-        &self,
-        member: &MemberView,
-        cluster: &EtcdCluster,
-        domain: &PeerDomain,
-    ) -> (Incarnation, Option<Endpoint>) {
-        let name = &member.identity.name;
-        let (pod, claim) = (self.pod(name), self.claim(name));
-        let guard = match &pod {
-            Some(pod) if !pod.identity.deleting => guards::state(&self.shared.http, pod).await,
-            _ => None,
-        };
-        let key = member.identity.key();
-        let setback = self.shared.setbacks.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
-        let volume_gone = self.volumes.gone(self.hands(), pod.as_ref(), claim.as_ref()).await;
-        let facts = Facts {
-            member,
-            pod: pod.as_ref(),
-            claim: claim.as_ref(),
-            guard: guard.as_ref(),
-            formed: formed(cluster).is_some(),
-            peers_placed: self.peers_placed(member),
-            volume_gone: volume_gone.as_deref(),
-            setback: setback.as_deref(),
-            behind: render::difference(&member.object, cluster),
-            misplaced: (member.object.spec.storage != cluster.spec.storage)
-                .then(|| "spec.storage was changed after it was made".to_owned()),
-            domain,
-            now: Timestamp::now(),
-        };
-        let incarnation = incarnation::incarnation(&facts);
-        self.record_start(member, guard.as_ref()).await;
-        let endpoint = pod.and_then(|pod| pod.address).map(|address| Endpoint {
-            client_url: guards::url(&address, CLIENT_PORT),
-            peer_url: guards::url(&address, PEER_PORT),
-            metrics_url: Some(guards::url(&address, METRICS_PORT)),
-        });
-        (incarnation, endpoint)
-    }
-
-    /// Writes down that etcd was started on a member's volume, for the time when its guard can't say so. Those that
-    /// form a cluster need no such record: that it formed says it of all of them.
-    async fn record_start(&self, member: &MemberView, guard: Option<&GuardState>) {
-        let joined =
-            member.object.spec.admission.as_ref().is_some_and(|told| told.state == ClusterState::Existing);
-        if joined
-            && !member.started()
-            && guard.is_some_and(|guard| guard.started && guard.present)
-            && let Err(error) = self.hands().mark_started(&member.identity).await
-        {
-            tracing::warn!(%error, "it is recorded at the next look");
-        }
-    }
-
-    /// Whether the Pods of all that form a cluster with this member have addresses.
-    fn peers_placed(&self, member: &MemberView) -> bool {
-        let Some(admission) = &member.object.spec.admission else { return true };
-        admission.state == ClusterState::Existing
-            || admission
-                .initial_cluster
-                .iter()
-                .all(|peer| self.pod(&peer.name).is_some_and(|pod| pod.address.is_some()))
-    }
-
-    /// A claim whose EtcdMember was deleted by somebody else: a member whose data is there.
-    fn orphan(
-        &self,
-        claim: &ClaimView,
-        cluster: &EtcdCluster,
-        domain: &PeerDomain,
-        desired: &Desired,
-    ) -> Incarnation {
-        let name = MemberName(claim.identity.name.clone());
-        Incarnation {
-            peer_url: domain.peer_url(&name),
-            client_url: String::new(),
-            created: claim.created.unwrap_or(Timestamp::UNIX_EPOCH),
-            version: claim.version.as_ref().and_then(|text| text.parse().ok()).unwrap_or(desired.version),
-            options: desired.options.clone(),
-            admission: Some(taken_up()),
-            process: Process::Blocked {
-                why: format!(
-                    "its EtcdMember was deleted and is made again over its claim in namespace {}",
-                    self.namespace
-                ),
-                at: Timestamp::UNIX_EPOCH,
-            },
-            data: Data { started: formed(cluster).is_some(), present: !claim.identity.deleting },
-            supervised: false,
-            behind: None,
-            misplaced: None,
-            lost_since: None,
-            draining: None,
-            restart_requested: None,
-            replace_requested: false,
-            node: String::new(),
-            report: None,
-            name,
-        }
-    }
-
-    /// Writes down since when which data is seen to be lost.
-    fn note_losses(&self, incarnations: &mut [Incarnation]) {
-        let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
-        for one in incarnations.iter_mut() {
-            if one.data.started && !one.data.present {
-                one.lost_since = Some(*lost.entry(one.name.clone()).or_insert_with(Timestamp::now));
-            } else {
-                lost.remove(&one.name);
-            }
-        }
     }
 
     /// Gives a member what the spec says now, and ends its Pod: the next one is made from it. Without a difference the
@@ -340,19 +201,20 @@ impl KubernetesPlatform {
         let name = MemberName(claim.identity.name.clone());
         let version = claim.version.as_ref().and_then(|text| text.parse().ok()).unwrap_or(desired.version);
         let serial = claim.serial.unwrap_or_default();
-        let mut member =
-            render::member_spec(&cluster, &name, serial, version, &desired.options, Some(taken_up()));
+        let mut member = render::member_spec(
+            &cluster,
+            &name,
+            serial,
+            version,
+            &desired.options,
+            Some(Admission::over_data()),
+        );
         if alone {
             member.annotations_mut().insert(labels::ALONE.to_owned(), "true".to_owned());
         }
         self.hands().make_member(&member).await?;
         Ok(())
     }
-}
-
-/// The admission of a member that knows its peers from its data.
-fn taken_up() -> Admission {
-    Admission { state: ClusterState::Existing, initial_cluster: Vec::new(), token: String::new(), id: None }
 }
 
 /// The new value of an object for a merge patch that replaces the old one: what is gone is named as null.

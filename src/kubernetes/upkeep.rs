@@ -54,3 +54,63 @@ pub fn decide(
     }
     acts
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        api::{EtcdMember, EtcdMemberSpec},
+        kubernetes::store::Identity,
+    };
+
+    fn member() -> MemberView {
+        let spec: EtcdMemberSpec = serde_json::from_value(serde_json::json!({
+            "cluster": "demo", "clusterUid": "c-1", "serial": 1, "version": "3.6.16", "image": "etcd",
+        }))
+        .unwrap();
+        let identity = Identity { uid: "m-1".into(), ..Identity::default() };
+        MemberView { identity, object: EtcdMember::new("demo-a", spec) }
+    }
+
+    fn pod(phase: &str) -> PodView {
+        PodView { owner: Some("m-1".into()), phase: phase.into(), ..PodView::default() }
+    }
+
+    fn claim(cluster: &str, deleting: bool) -> ClaimView {
+        let identity = Identity { deleting, ..Identity::default() };
+        ClaimView { identity, cluster_uid: Some(cluster.into()), ..ClaimView::default() }
+    }
+
+    fn acts(pod: Option<PodView>, claim: Option<ClaimView>, started: bool) -> Vec<Upkeep> {
+        decide(&member(), pod.as_ref(), claim.as_ref(), started)
+    }
+
+    #[test]
+    fn what_is_missing_is_made() {
+        let own = || Some(claim("c-1", false));
+        assert_eq!(acts(None, None, false), [Upkeep::MakeClaim, Upkeep::MakePod]);
+        assert_eq!(acts(None, own(), true), [Upkeep::MakePod]);
+        assert_eq!(acts(Some(pod("Running")), own(), true), []);
+        assert!(matches!(&acts(Some(pod("Failed")), own(), true)[..], [Upkeep::DeletePod { .. }]));
+    }
+
+    #[test]
+    fn no_empty_volume_takes_the_place_of_a_lost_one() {
+        assert_eq!(acts(None, None, true), []);
+        assert_eq!(acts(None, Some(claim("c-1", true)), true), []);
+        assert_eq!(
+            acts(None, Some(claim("c-0", false)), false),
+            [],
+            "another cluster's volume is not mounted"
+        );
+    }
+
+    #[test]
+    fn nothing_is_made_for_a_member_that_goes_or_in_the_place_of_a_foreign_pod() {
+        let mut gone = member();
+        gone.object.spec.discarded = true;
+        assert_eq!(decide(&gone, None, None, false), []);
+        let foreign = PodView { owner: Some("other".into()), ..pod("Failed") };
+        assert_eq!(acts(Some(foreign), Some(claim("c-1", false)), true), []);
+    }
+}

@@ -8,7 +8,7 @@ use super::{
     quorum::quorum,
     start,
     step::{Decision, Step},
-    world::{ClusterState, Incarnation, World},
+    world::{Admission, Incarnation, World},
 };
 
 /// What to do about volumes that were left, and about members that were made from such; `None` when there are none.
@@ -57,9 +57,7 @@ fn take_up(world: &World) -> Decision {
 
 /// Whether a member was made from a volume that was left: it knows its peers from its data, and nobody told it any.
 pub(super) fn taken_up(one: &Incarnation) -> bool {
-    one.admission
-        .as_ref()
-        .is_some_and(|told| told.state == ClusterState::Existing && told.initial_cluster.is_empty())
+    one.admission.as_ref().is_some_and(Admission::is_over_data)
 }
 
 /// The ID of the cluster, if a quorum of the members serves and nobody names another one.

@@ -140,6 +140,18 @@ pub struct Admission {
     pub id: Option<MemberId>,
 }
 
+impl Admission {
+    /// That of a member made over a volume that was there: it knows its peers from its data, and nobody tells it any.
+    pub fn over_data() -> Self {
+        Self { state: ClusterState::Existing, initial_cluster: Vec::new(), token: String::new(), id: None }
+    }
+
+    /// Whether it is that of a member made over a volume that was there.
+    pub fn is_over_data(&self) -> bool {
+        self.state == ClusterState::Existing && self.initial_cluster.is_empty()
+    }
+}
+
 /// One entry of `--initial-cluster`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Peer {

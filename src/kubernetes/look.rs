@@ -1,0 +1,160 @@
+//! One look at the members of a cluster on Kubernetes: their objects, their guards, and the spec they are held to.
+
+use std::sync::PoisonError;
+
+use jiff::Timestamp;
+
+use super::{
+    guards,
+    incarnation::{self, Facts},
+    platform::{KubernetesError, KubernetesPlatform, formed},
+    render,
+    views::{ClaimView, MemberView},
+};
+use crate::{
+    api::{EtcdCluster, validate},
+    etcd::Endpoint,
+    member::guard::words::{CLIENT_PORT, GuardState, METRICS_PORT, PEER_PORT},
+    plan::{Admission, ClusterState, Data, Desired, Incarnation, MemberName, PeerDomain, Process},
+};
+
+impl KubernetesPlatform {
+    /// The spec, checked, in the words of the plan.
+    pub(super) fn desired(
+        &self,
+        cluster: &EtcdCluster,
+        members: &[MemberView],
+    ) -> Result<Desired, KubernetesError> {
+        let mut desired = validate::check(&self.name, &cluster.spec).map_err(|problems| {
+            let why = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+            KubernetesError::Refused { name: self.name.clone(), why }
+        })?;
+        desired.not_applied = render::not_applied(&cluster.spec);
+        // A formed cluster keeps its version: another one is reached by a rolling upgrade only.
+        let running = members.iter().map(|one| one.object.spec.version).min();
+        if let Some(running) =
+            running.filter(|running| formed(cluster).is_some() && *running != desired.version)
+        {
+            desired.not_applied.push(format!(
+                "spec.version is {}, and the members run etcd {running}: the version of a cluster that formed stays",
+                desired.version
+            ));
+            desired.version = running;
+        }
+        Ok(desired)
+    }
+
+    /// What a member's objects and guard say, put together.
+    pub(super) async fn look_at(
+        &self,
+        member: &MemberView,
+        cluster: &EtcdCluster,
+        domain: &PeerDomain,
+    ) -> (Incarnation, Option<Endpoint>) {
+        let name = &member.identity.name;
+        let (pod, claim) = (self.pod(name), self.claim(name));
+        let guard = match &pod {
+            Some(pod) if !pod.identity.deleting => guards::state(&self.shared.http, pod).await,
+            _ => None,
+        };
+        let key = member.identity.key();
+        let setback = self.shared.setbacks.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+        let volume_gone = self.volumes.gone(self.hands(), pod.as_ref(), claim.as_ref()).await;
+        let facts = Facts {
+            member,
+            pod: pod.as_ref(),
+            claim: claim.as_ref(),
+            guard: guard.as_ref(),
+            formed: formed(cluster).is_some(),
+            peers_placed: self.peers_placed(member),
+            volume_gone: volume_gone.as_deref(),
+            setback: setback.as_deref(),
+            behind: render::difference(&member.object, cluster),
+            misplaced: (member.object.spec.storage != cluster.spec.storage)
+                .then(|| "spec.storage was changed after it was made".to_owned()),
+            domain,
+            now: Timestamp::now(),
+        };
+        let incarnation = incarnation::incarnation(&facts);
+        self.record_start(member, guard.as_ref()).await;
+        let endpoint = pod.and_then(|pod| pod.address).map(|address| Endpoint {
+            client_url: guards::url(&address, CLIENT_PORT),
+            peer_url: guards::url(&address, PEER_PORT),
+            metrics_url: Some(guards::url(&address, METRICS_PORT)),
+        });
+        (incarnation, endpoint)
+    }
+
+    /// Writes down that etcd was started on a member's volume, for the time when its guard can't say so. Those that
+    /// form a cluster need no such record: that it formed says it of all of them.
+    pub(super) async fn record_start(&self, member: &MemberView, guard: Option<&GuardState>) {
+        let joined =
+            member.object.spec.admission.as_ref().is_some_and(|told| told.state == ClusterState::Existing);
+        if joined
+            && !member.started()
+            && guard.is_some_and(|guard| guard.started && guard.present)
+            && let Err(error) = self.hands().mark_started(&member.identity).await
+        {
+            tracing::warn!(%error, "it is recorded at the next look");
+        }
+    }
+
+    /// Whether the Pods of all that form a cluster with this member have addresses.
+    pub(super) fn peers_placed(&self, member: &MemberView) -> bool {
+        let Some(admission) = &member.object.spec.admission else { return true };
+        admission.state == ClusterState::Existing
+            || admission
+                .initial_cluster
+                .iter()
+                .all(|peer| self.pod(&peer.name).is_some_and(|pod| pod.address.is_some()))
+    }
+
+    /// A claim whose EtcdMember was deleted by somebody else: a member whose data is there.
+    pub(super) fn orphan(
+        &self,
+        claim: &ClaimView,
+        cluster: &EtcdCluster,
+        domain: &PeerDomain,
+        desired: &Desired,
+    ) -> Incarnation {
+        let name = MemberName(claim.identity.name.clone());
+        Incarnation {
+            peer_url: domain.peer_url(&name),
+            client_url: String::new(),
+            created: claim.created.unwrap_or(Timestamp::UNIX_EPOCH),
+            version: claim.version.as_ref().and_then(|text| text.parse().ok()).unwrap_or(desired.version),
+            options: desired.options.clone(),
+            admission: Some(Admission::over_data()),
+            process: Process::Blocked {
+                why: format!(
+                    "its EtcdMember was deleted and is made again over its claim in namespace {}",
+                    self.namespace
+                ),
+                at: Timestamp::UNIX_EPOCH,
+            },
+            data: Data { started: formed(cluster).is_some(), present: !claim.identity.deleting },
+            supervised: false,
+            behind: None,
+            misplaced: None,
+            lost_since: None,
+            draining: None,
+            restart_requested: None,
+            replace_requested: false,
+            node: String::new(),
+            report: None,
+            name,
+        }
+    }
+
+    /// Writes down since when which data is seen to be lost.
+    pub(super) fn note_losses(&self, incarnations: &mut [Incarnation]) {
+        let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
+        for one in incarnations.iter_mut() {
+            if one.data.started && !one.data.present {
+                one.lost_since = Some(*lost.entry(one.name.clone()).or_insert_with(Timestamp::now));
+            } else {
+                lost.remove(&one.name);
+            }
+        }
+    }
+}
