@@ -121,9 +121,14 @@ impl Task {
         let mut complaint = String::new();
         info!("looked after from now on");
         loop {
+            if let Some(rest) = self.shared.hands.ending.rest(&self.key.0) {
+                tokio::time::sleep(rest).await;
+            }
             let began = Instant::now();
-            let slot = Arc::clone(&self.slots).acquire_owned().await;
-            self.metrics.operator().waited(NAME, began.elapsed());
+            let slot = {
+                let _waiting = self.metrics.operator().waiting(NAME);
+                Arc::clone(&self.slots).acquire_owned().await
+            };
             let watched = self.shared.health.pass(format!("{}/{}", self.key.0, self.key.1));
             let result = match tokio::time::timeout(LIMIT, pass(&mut engine, &mut story)).await {
                 Ok(result) => result,

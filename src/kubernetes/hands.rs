@@ -8,7 +8,7 @@ use std::{fmt::Debug, sync::Arc};
 use k8s_openapi::{
     NamespaceResourceScope,
     api::{
-        core::v1::{self, Node, Service},
+        core::v1::{self, Service},
         policy::v1::PodDisruptionBudget,
     },
 };
@@ -21,8 +21,9 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
 use super::{
+    ending::Ending,
     labels,
-    slim::{PersistentVolume, PersistentVolumeClaim, Pod, StorageClass},
+    slim::{Node, PersistentVolume, PersistentVolumeClaim, Pod, StorageClass},
     store::{Identity, Store, View},
     views::{ClaimView, ClusterView, MemberView, ObjectView, PodView},
     watch::Stores,
@@ -34,6 +35,9 @@ use crate::{
 
 /// The name under which fields are owned.
 pub const MANAGER: &str = "quorate";
+
+/// The cause that the API server's namespace life cycle gives when it refuses to make an object.
+const NAMESPACE_TERMINATING: &str = "NamespaceTerminating";
 
 /// A call to the API server that did not do what it should.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +59,12 @@ impl CallError {
     /// Whether an object of that name is there already.
     pub fn already_exists(&self) -> bool {
         matches!(&*self.source, kube::Error::Api(status) if status.is_already_exists())
+    }
+
+    fn namespace_ends(&self) -> bool {
+        let kube::Error::Api(status) = &*self.source else { return false };
+        let causes = status.details.iter().flat_map(|details| &details.causes);
+        causes.into_iter().any(|cause| cause.reason == NAMESPACE_TERMINATING)
     }
 
     /// Whether the object is not the one, or not in the state, that was read.
@@ -79,12 +89,14 @@ pub struct Hands {
     client: Client,
     /// What the watches have shown.
     pub stores: Arc<Stores>,
+    /// The namespaces in which nothing can be made any more.
+    pub ending: Arc<Ending>,
 }
 
 impl Hands {
     /// Hands that tell `stores` what they did.
     pub fn new(client: Client, stores: Arc<Stores>) -> Self {
-        Self { client, stores }
+        Self { client, stores, ending: Arc::default() }
     }
 
     fn api<K>(&self, namespace: &str) -> Api<K>
@@ -342,15 +354,13 @@ impl Hands {
         api.get_opt(name).await.map_err(|source| failed::<PersistentVolume>("read", name, source))
     }
 
-    /// Whether there is a node of that name.
+    /// The node of that name.
     ///
     /// # Errors
     /// When the API server does not answer.
-    pub async fn node_exists(&self, name: &str) -> Result<bool> {
+    pub async fn node(&self, name: &str) -> Result<Option<Node>> {
         let api = Api::<Node>::all(self.client.clone());
-        let found =
-            api.get_metadata_opt(name).await.map_err(|source| failed::<Node>("read", name, source))?;
-        Ok(found.is_some())
+        api.get_opt(name).await.map_err(|source| failed::<Node>("read", name, source))
     }
 
     /// The storage class of that name.
@@ -394,7 +404,8 @@ impl Hands {
             request.extensions_mut().insert("create");
             self.client.request(request).await
         };
-        make.await.map_err(|source| failed::<K>("create", &object.name_any(), source))
+        let made = make.await.map_err(|source| failed::<K>("create", &object.name_any(), source));
+        self.noted(object.namespace(), made)
     }
 
     async fn apply<K>(&self, object: &K) -> Result<PartialObjectMeta<K>>
@@ -402,10 +413,22 @@ impl Hands {
         K: Resource<Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug + Serialize,
         K::DynamicType: Default,
     {
-        self.api::<K>(&object.namespace().unwrap_or_default())
+        let applied = self
+            .api::<K>(&object.namespace().unwrap_or_default())
             .patch_metadata(&object.name_any(), &PatchParams::apply(MANAGER).force(), &Patch::Apply(object))
             .await
-            .map_err(|source| failed::<K>("apply", &object.name_any(), source))
+            .map_err(|source| failed::<K>("apply", &object.name_any(), source));
+        self.noted(object.namespace(), applied)
+    }
+
+    /// Notes a namespace in which nothing can be made any more.
+    fn noted<T>(&self, namespace: Option<String>, result: Result<T>) -> Result<T> {
+        if let (Some(namespace), Err(error)) = (&namespace, &result)
+            && error.namespace_ends()
+        {
+            self.ending.refused(namespace);
+        }
+        result
     }
 
     async fn patch<K>(&self, identity: &Identity, mut change: Value) -> Result<K>

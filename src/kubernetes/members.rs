@@ -73,7 +73,10 @@ pub async fn run(
         }
         let (shared, slots) = (Arc::clone(&shared), Arc::clone(&slots));
         running.spawn(async move {
-            let _slot = slots.acquire_owned().await;
+            let _slot = {
+                let _waiting = shared.metrics.operator().waiting(NAME);
+                slots.acquire_owned().await
+            };
             let result = look_after(&shared, &key).await;
             shared.metrics.operator().reconciled(NAME, if result.is_ok() { "done" } else { "failed" });
             if let Err(error) = &result {
@@ -102,6 +105,9 @@ fn later(bell: &Arc<Bell>, key: Key, failures: u32) {
 }
 
 async fn look_after(shared: &Shared, (namespace, name): &Key) -> Result<(), KubernetesError> {
+    if shared.hands.ending.rest(namespace).is_some() {
+        return Ok(());
+    }
     let stores = &shared.hands.stores;
     let Some(member) = stores.members.get(namespace, name) else { return Ok(()) };
     // Without its cluster a member has no reason to be there; the garbage collector is about to take it.

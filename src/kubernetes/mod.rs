@@ -3,6 +3,7 @@
 pub mod client;
 pub mod clusters;
 pub mod control;
+mod ending;
 mod ensure;
 pub mod events;
 pub mod guards;

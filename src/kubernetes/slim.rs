@@ -232,3 +232,30 @@ pub struct StorageClass {
     /// Whether its volumes can grow.
     pub allow_volume_expansion: bool,
 }
+
+/// A node.
+#[derive(Resource, Debug, Clone, Default, Deserialize)]
+#[resource(inherit = api::core::v1::Node)]
+#[serde(default)]
+pub struct Node {
+    /// Who it is.
+    pub metadata: ObjectMeta,
+    /// What keeps Pods away from it.
+    pub spec: NodeSpec,
+}
+
+/// What keeps Pods away from a node.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct NodeSpec {
+    /// Its taints.
+    pub taints: Vec<Taint>,
+}
+
+/// What keeps Pods away from a node.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct Taint {
+    /// Its name.
+    pub key: String,
+}

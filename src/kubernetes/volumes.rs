@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::{
     hands::Hands,
-    slim::PersistentVolume,
+    slim::{Node, PersistentVolume},
     views::{ClaimView, PodView},
 };
 use crate::api::{EtcdCluster, Quantity};
@@ -20,6 +20,9 @@ use crate::api::{EtcdCluster, Quantity};
 const BELIEVED: Duration = Duration::from_secs(20);
 /// The label that a local volume names its node by.
 const HOSTNAME: &str = "kubernetes.io/hostname";
+/// The taint by which people say that a node is shut down and stays so:
+/// <https://kubernetes.io/docs/concepts/cluster-administration/node-shutdown/#non-graceful-node-shutdown>.
+const OUT_OF_SERVICE: &str = "node.kubernetes.io/out-of-service";
 
 /// What was found out about volumes a moment ago.
 #[derive(Debug, Default)]
@@ -29,7 +32,8 @@ pub struct Volumes {
 
 impl Volumes {
     /// Why a member's volume can never be reached again; `None` while there is hope. Looked into only while its Pod
-    /// can't be scheduled: a volume on a node whose Node object is deleted is as good as burnt.
+    /// can't be scheduled: a volume on a node whose Node object is deleted, or that people took out of service, is as
+    /// good as burnt.
     pub async fn gone(
         &self,
         hands: &Hands,
@@ -44,16 +48,13 @@ impl Volumes {
                 Ok(None) => return Some(format!("the volume {volume} of its claim is gone")),
                 Err(_) => return None,
             };
-            let nodes = nodes(&found);
-            for node in &nodes {
+            let mut known = BTreeMap::new();
+            for name in nodes(&found) {
                 // An unanswered question is no proof.
-                if !matches!(hands.node_exists(node).await, Ok(false)) {
-                    return None;
-                }
+                let node = hands.node(&name).await.ok()?;
+                known.insert(name, node);
             }
-            let names = nodes.iter().cloned().collect::<Vec<_>>().join(", ");
-            (!nodes.is_empty())
-                .then(|| format!("its volume {volume} is on node {names}, which does not exist any more"))
+            burnt(&known).map(|why| format!("its volume {volume} is on node {why}"))
         })
         .await
     }
@@ -115,6 +116,61 @@ fn nodes(volume: &PersistentVolume) -> BTreeSet<String> {
         .collect()
 }
 
+/// Why a volume that can only be used on these nodes is lost; `None` while one of them may come back.
+fn burnt(nodes: &BTreeMap<String, Option<Node>>) -> Option<String> {
+    let lost = nodes.iter().map(|(name, node)| match node {
+        None => Some(format!("{name}, which does not exist any more")),
+        Some(node) => {
+            let out = node.spec.taints.iter().any(|taint| taint.key == OUT_OF_SERVICE);
+            out.then(|| format!("{name}, which has the taint {OUT_OF_SERVICE}"))
+        }
+    });
+    let lost = lost.collect::<Option<Vec<_>>>()?;
+    (!lost.is_empty()).then(|| lost.join("; "))
+}
+
 fn smaller(has: Option<&str>, wanted: &Quantity) -> bool {
     has.and_then(|has| Quantity(has.to_owned()).compare(wanted)) == Some(Ordering::Less)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(taint: Option<&str>) -> Option<Node> {
+        let taints = taint.map(|key| serde_json::json!([{ "key": key, "effect": "NoExecute" }]));
+        Some(
+            serde_json::from_value(
+                json!({ "metadata": {}, "spec": { "taints": taints.unwrap_or(json!([])) } }),
+            )
+            .unwrap(),
+        )
+    }
+
+    fn why(nodes: &[(&str, Option<Node>)]) -> Option<String> {
+        burnt(&nodes.iter().map(|(name, node)| ((*name).to_owned(), node.clone())).collect())
+    }
+
+    #[test]
+    fn a_volume_is_lost_with_all_its_nodes() {
+        assert_eq!(why(&[]), None, "a volume that names no node may be anywhere");
+        assert_eq!(why(&[("a", node(None))]), None);
+        assert_eq!(why(&[("a", node(Some("node.kubernetes.io/unreachable")))]), None, "it may come back");
+        assert!(why(&[("a", None)]).unwrap().contains("a, which does not exist"));
+        assert!(why(&[("a", node(Some(OUT_OF_SERVICE)))]).unwrap().contains("out-of-service"));
+        assert_eq!(why(&[("a", None), ("b", node(None))]), None);
+        assert!(why(&[("a", None), ("b", node(Some(OUT_OF_SERVICE)))]).is_some());
+    }
+
+    #[test]
+    fn the_nodes_of_a_local_volume_are_read() {
+        let volume: PersistentVolume =
+            serde_json::from_value(json!({ "metadata": {}, "spec": { "nodeAffinity": {
+            "required": { "nodeSelectorTerms": [{ "matchExpressions": [
+                { "key": HOSTNAME, "operator": "In", "values": ["node1"] },
+                { "key": "zone", "operator": "In", "values": ["a"] },
+            ] }] } } } }))
+            .unwrap();
+        assert_eq!(nodes(&volume), BTreeSet::from(["node1".to_owned()]));
+    }
 }

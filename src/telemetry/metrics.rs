@@ -332,15 +332,15 @@ mod tests {
         let operator = metrics.operator();
         operator.leader(true);
         operator.reconciled("cluster", "done");
-        operator.queued("cluster", 2);
-        operator.waited("cluster", Duration::from_millis(3));
+        drop(operator.waiting("cluster"));
+        let _waits = operator.waiting("cluster");
         operator.called("patch", "leases".into(), "200".into(), Duration::from_millis(3));
         operator.event("dropped");
         let text = metrics.render().unwrap();
         for line in [
             "quorate_leader 1",
             "quorate_reconciles_total{controller=\"cluster\",result=\"done\"} 1",
-            "quorate_queued{controller=\"cluster\"} 2",
+            "quorate_queued{controller=\"cluster\"} 1",
             "quorate_queue_wait_seconds_count{controller=\"cluster\"} 1",
             "quorate_kubernetes_calls_total{verb=\"patch\",kind=\"leases\",code=\"200\"} 1",
             "quorate_kubernetes_call_duration_seconds_count{verb=\"patch\"} 1",

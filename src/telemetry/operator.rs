@@ -1,6 +1,6 @@
 //! The metrics that only the operator on Kubernetes has.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use prometheus_client::{
     encoding::EncodeLabelSet,
@@ -109,15 +109,10 @@ impl OperatorMetrics {
         self.reconciles.get_or_create(&ReconcileLabels { controller, result }).inc();
     }
 
-    /// How many objects wait for a pass of a controller now.
-    pub fn queued(&self, controller: &'static str, count: usize) {
-        let count = i64::try_from(count).unwrap_or(i64::MAX);
-        self.queued.get_or_create(&ControllerLabels { controller }).set(count);
-    }
-
-    /// How long an object waited for its pass after it was due.
-    pub fn waited(&self, controller: &'static str, time: Duration) {
-        self.waits.get_or_create(&ControllerLabels { controller }).observe(time.as_secs_f64());
+    /// Counts an object that waits for a pass of a controller, until the answer is dropped.
+    pub fn waiting(&self, controller: &'static str) -> Waiting<'_> {
+        self.queued.get_or_create(&ControllerLabels { controller }).inc();
+        Waiting { metrics: self, controller, since: Instant::now() }
     }
 
     /// Counts a call to the API server. `code` is the HTTP status, or a word when there was no answer.
@@ -129,5 +124,21 @@ impl OperatorMetrics {
     /// Counts an event for people: `sent`, `failed` or `dropped`.
     pub fn event(&self, result: &'static str) {
         self.events.get_or_create(&ResultLabels { result }).inc();
+    }
+}
+
+/// An object that waits for its pass.
+#[derive(Debug)]
+pub struct Waiting<'a> {
+    metrics: &'a OperatorMetrics,
+    controller: &'static str,
+    since: Instant,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        let labels = ControllerLabels { controller: self.controller };
+        self.metrics.queued.get_or_create(&labels).dec();
+        self.metrics.waits.get_or_create(&labels).observe(self.since.elapsed().as_secs_f64());
     }
 }
