@@ -1,7 +1,7 @@
 //! Puts at a steady rate, as a client does that follows the cluster's status; and the proof that none was lost.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     path::Path,
     sync::{
         Arc, Mutex,
@@ -19,6 +19,8 @@ use super::up::read_status;
 const TRY: Duration = Duration::from_secs(1);
 /// How often the endpoints are read from the status.
 const FOLLOW: Duration = Duration::from_millis(50);
+/// How long a cluster has to answer the read at the end.
+const READ: Duration = Duration::from_secs(30);
 
 /// How many loads this program has begun. Each has keys of its own: a key that an earlier load of the same cluster wrote
 /// would hide that this one lost it.
@@ -201,18 +203,26 @@ fn key(prefix: &str, number: usize) -> String {
     format!("{prefix}{number:08}")
 }
 
-/// How many of the acknowledged keys a linearizable read does not find.
+/// How many of the acknowledged keys a linearizable read does not find. The cluster may need a moment to serve again.
 fn lost(endpoints: &[String], prefix: &str, acked: &BTreeMap<usize, Instant>) -> usize {
-    runtime().block_on(async {
-        let mut client = None;
-        for url in endpoints {
-            client = client.or(connect(url).await);
+    let start = Instant::now();
+    let found = loop {
+        match runtime().block_on(read(endpoints, prefix)) {
+            Some(found) => break found,
+            None => assert!(start.elapsed() < READ, "no member of {endpoints:?} answers a linearizable read"),
         }
-        let mut client = client.expect("a member that serves").kv_client();
+        std::thread::sleep(FOLLOW);
+    };
+    acked.keys().filter(|number| !found.contains(&key(prefix, **number))).count()
+}
+
+/// The keys that the first member to answer has.
+async fn read(endpoints: &[String], prefix: &str) -> Option<HashSet<String>> {
+    for url in endpoints {
+        let Some(mut client) = connect(url).await else { continue };
         let options = GetOptions::new().with_prefix().with_keys_only();
-        let found = client.get(prefix, Some(options)).await.expect("a linearizable read");
-        let found: std::collections::HashSet<_> =
-            found.kvs().iter().map(|kv| String::from_utf8_lossy(kv.key()).into_owned()).collect();
-        acked.keys().filter(|number| !found.contains(&key(prefix, **number))).count()
-    })
+        let Ok(found) = client.get(prefix, Some(options)).await else { continue };
+        return Some(found.kvs().iter().map(|kv| String::from_utf8_lossy(kv.key()).into_owned()).collect());
+    }
+    None
 }

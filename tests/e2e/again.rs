@@ -141,14 +141,7 @@ fn a_member_object_deleted_by_hand_is_made_again_over_its_volume() {
 fn evictions_never_take_the_quorum() {
     let place = Place::with_cluster("quorate-evict", 3);
     let names = place.names();
-    let evict = |name: &str| {
-        let body = format!(
-            r#"{{"apiVersion":"policy/v1","kind":"Eviction","metadata":{{"name":"{name}","namespace":"{}"}}}}"#,
-            place.kubectl.name()
-        );
-        let path = format!("/api/v1/namespaces/{}/pods/{name}/eviction", place.kubectl.name());
-        place.kubectl.run(&["create", "--raw", &path, "--filename", "-"], &body)
-    };
+    let evict = |name: &str| place.evict(name);
     // Kubernetes counts the healthy Pods a moment after they are.
     let start = std::time::Instant::now();
     while !evict(&names[0]).ok {

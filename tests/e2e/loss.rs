@@ -2,26 +2,10 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use crate::{
-    common::{SECONDS, load::Outcome},
-    place::Place,
-};
+use crate::{common::SECONDS, place::Place, tell::unplanned};
 
 /// Within this time a member whose data was lost is replaced.
 const REPLACED: Duration = Duration::from_secs(20);
-
-fn check(what: &str, took: Duration, outcome: &Outcome) {
-    println!(
-        "{what}: {:.1} s, {} puts, gap {} ms, first tries failed {}, after a retry {}, lost {}",
-        took.as_secs_f64(),
-        outcome.puts,
-        outcome.longest_gap().as_millis(),
-        outcome.first_failed,
-        outcome.failed,
-        outcome.lost
-    );
-    assert_eq!(outcome.lost, 0, "{what}: acknowledged writes are gone");
-}
 
 /// All members of a ready cluster of three, with `name` among them or not.
 fn whole(place: &Place, name: &str, there: bool) -> impl Fn(&quorate::plan::status::ClusterStatus) -> bool {
@@ -45,7 +29,7 @@ fn a_deleted_pod_comes_back_on_its_data() {
             let uid = place.pod_uid(&name);
             uid.is_some() && uid != before && whole(&place, &name, true)(status)
         });
-        check(&format!("Pod of the {role} deleted"), took, &load.finish());
+        unplanned(&format!("Pod of the {role} deleted"), took, &load.finish());
     }
 }
 
@@ -57,7 +41,7 @@ fn a_member_whose_volume_is_lost_is_replaced() {
         let load = place.load(100);
         place.delete_with_data(&name);
         let took = place.wait("demo", "a new member", SECONDS(60), whole(&place, &name, false));
-        check(&format!("Pod and claim of the {role} deleted"), took, &load.finish());
+        unplanned(&format!("Pod and claim of the {role} deleted"), took, &load.finish());
         assert!(took <= REPLACED, "{role}: {took:?}");
     }
     assert_eq!(place.claims().len(), 3);
@@ -105,7 +89,7 @@ fn all_pods_deleted_at_once_come_back_with_the_data() {
     let took = place.wait("demo", "not available", SECONDS(20), |status| !status.is("Ready"));
     let took = took + place.wait_ready("demo", 3);
     std::thread::sleep(SECONDS(1));
-    check("all Pods deleted", took, &load.finish());
+    unplanned("all Pods deleted", took, &load.finish());
     assert_eq!(place.names(), before, "nobody was replaced");
 }
 
@@ -150,6 +134,6 @@ fn an_emptied_folder_never_loses_an_acknowledged_write() {
         let what =
             if running { "folder emptied under a running etcd" } else { "folder emptied, etcd killed" };
         let took = place.wait("demo", what, SECONDS(90), whole(&place, &name, false));
-        check(what, took, &load.finish());
+        unplanned(what, took, &load.finish());
     }
 }

@@ -23,6 +23,8 @@ mod loss;
 mod operator;
 mod place;
 mod rules;
+mod storage;
+mod tell;
 #[path = "../common/volumes.rs"]
 mod volumes;
 mod wrong;

@@ -1,6 +1,6 @@
 //! The operator's own process on this node: what it counts, and what it uses.
 
-use std::{collections::BTreeMap, fs, path::PathBuf};
+use std::{collections::BTreeMap, fs, path::Path};
 
 use crate::kubectl::Namespace;
 
@@ -73,7 +73,7 @@ pub fn used() -> Used {
     all.max_by_key(|used| used.ticks).expect("the operator runs on this machine")
 }
 
-fn of(process: &PathBuf) -> Option<Used> {
+fn of(process: &Path) -> Option<Used> {
     let command = fs::read(process.join("cmdline")).ok()?;
     if !command.starts_with(b"/quorate\0operator") {
         return None;

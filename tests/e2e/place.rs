@@ -7,7 +7,7 @@ use std::{
 };
 
 use k8s_openapi::api::{
-    core::v1::{Event, PersistentVolumeClaim, Pod},
+    core::v1::{self, Event, PersistentVolumeClaim, Pod},
     discovery::v1::EndpointSlice,
 };
 use kube::{Api, Client, ResourceExt, api::ListParams, core::PartialObjectMeta, runtime::watcher};
@@ -18,7 +18,7 @@ use quorate::{
 
 use crate::{
     common::load::{Endpoints, Load},
-    kubectl::Namespace,
+    kubectl::{Namespace, Said},
 };
 
 /// How often the status is looked at.
@@ -36,10 +36,11 @@ pub struct Alone {
     _others: RwLockWriteGuard<'static, ()>,
 }
 
-/// Waits until no other test runs, and keeps others from beginning.
+/// Waits until no other test runs and what the others left behind is gone, and keeps others from beginning.
 pub fn alone() -> Alone {
     let others = OTHERS.write().unwrap_or_else(PoisonError::into_inner);
     ALONE.set(true);
+    until_all_gone();
     Alone { _others: others }
 }
 
@@ -190,6 +191,12 @@ impl Place {
         list.expect("an answer").items.iter().map(ResourceExt::name_any).collect()
     }
 
+    /// The address of a member's Pod.
+    pub fn address(&self, member: &str) -> String {
+        let pod = self.wait_for(self.api::<Pod>().get(member)).expect("an answer");
+        pod.status.and_then(|status| status.pod_ip).expect("an address")
+    }
+
     /// The UID of a Pod.
     pub fn pod_uid(&self, name: &str) -> Option<String> {
         let pod = self.wait_for(self.api::<Pod>().get_metadata_opt(name)).expect("an answer");
@@ -218,6 +225,16 @@ impl Place {
     /// Deletes a Pod, as `kubectl delete pod` does without waiting.
     pub fn delete_pod(&self, name: &str) {
         self.kubectl.must(&["delete", "pod", name, "--wait=false"], "");
+    }
+
+    /// Asks for the eviction of a Pod, once.
+    pub fn evict(&self, name: &str) -> Said {
+        let namespace = self.kubectl.name();
+        let body = format!(
+            r#"{{"apiVersion":"policy/v1","kind":"Eviction","metadata":{{"name":"{name}","namespace":"{namespace}"}}}}"#
+        );
+        let path = format!("/api/v1/namespaces/{namespace}/pods/{name}/eviction");
+        self.kubectl.run(&["create", "--raw", &path, "--filename", "-"], &body)
     }
 
     /// Deletes a Pod with its claim.
@@ -271,6 +288,25 @@ impl Place {
         }
         Load::at(endpoints, rate)
     }
+}
+
+/// Waits until every namespace that is being deleted is gone: the operator has work with what is in it.
+fn until_all_gone() {
+    let start = Instant::now();
+    runtime().block_on(async {
+        let api = Api::<v1::Namespace>::all(Client::try_default().await.expect("KUBECONFIG names a cluster"));
+        loop {
+            let list = api.list_metadata(&ListParams::default()).await.expect("an answer");
+            if list.items.iter().all(|one| one.metadata.deletion_timestamp.is_none()) {
+                return;
+            }
+            assert!(
+                start.elapsed() < Duration::from_secs(120),
+                "namespaces that were deleted are still there"
+            );
+            tokio::time::sleep(10 * LOOK).await;
+        }
+    });
 }
 
 fn runtime() -> tokio::runtime::Runtime {

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use crate::{common::SECONDS, place::Place};
+use crate::place::Place;
 
 /// Within this time the status says what is wrong.
 const TOLD: Duration = Duration::from_secs(30);
+/// After this time a person corrects the spec.
+const NOTICED: Duration = Duration::from_secs(45);
 /// Within this time a corrected spec has healed.
 const HEALED: Duration = Duration::from_secs(30);
 
@@ -18,7 +20,7 @@ fn told_and_healed(prefix: &str, wrong: &str, words: &[&str], right: &str) {
         said && !status.is("Ready") && !status.is("Available")
     });
     // As long as people take to see it and to look for the right one.
-    std::thread::sleep(SECONDS(10));
+    std::thread::sleep(NOTICED.saturating_sub(told));
     place.apply("demo", right);
     let healed =
         place.wait("demo", "healed", HEALED, |status| status.is("Ready") && status.ready_members == 3);
