@@ -61,7 +61,7 @@ test: setup ## run all tests, those against real etcd 3.5, 3.6 and 3.7 included
 lint: setup ## check format, clippy, dependencies and shell scripts
 	@cargo fmt --check
 	# The end-to-end tests are no target of their own accord.
-	cargo clippy --locked --all-targets --test e2e --test e2e_faults -- -D warnings
+	cargo clippy --locked --all-targets --test e2e --test e2e_faults --test e2e_rights -- -D warnings
 	# As a statement of its own, because a failing substitution inside a command does not end the recipe.
 	deny=$$(scripts/tool cargo-deny)
 	"$$deny" --locked check --hide-inclusion-graph bans licenses sources
@@ -105,7 +105,7 @@ e2e: setup ## install the operator into the Kubernetes of $KUBECONFIG, whose nod
 	kubectl apply --server-side --force-conflicts -f deploy/quorate.yaml
 	kubectl --namespace quorate-system rollout restart deployment/quorate
 	kubectl --namespace quorate-system rollout status deployment/quorate --timeout=120s
-	$(call cargo_test,--test e2e --test e2e_faults -- --test-threads=3 --nocapture)
+	$(call cargo_test,--test e2e --test e2e_faults --test e2e_rights -- --test-threads=3 --nocapture)
 
 setup: ## install what compiling needs and the machine lacks
 	@scripts/setup

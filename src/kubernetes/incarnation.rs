@@ -151,7 +151,8 @@ fn guarded(facts: &Facts<'_>, guard: &GuardState) -> Process {
         }
         Phase::Waiting if facts.peers_placed => Process::NotStarted,
         Phase::Waiting => blocked("the Pods of its peers have no addresses yet".into()),
-        Phase::Resolving | Phase::Refused => blocked(why()),
+        Phase::Resolving => blocked("it waits until the names of its peers resolve".into()),
+        Phase::Refused => blocked(why()),
         Phase::Stopping => blocked("it is being stopped".into()),
     }
 }

@@ -92,19 +92,62 @@ fn beside_a_stateful_set() {
     assert!(calls[RUNS / 2] <= 30, "{calls:?}");
 }
 
+/// Deletes a Pod of the StatefulSet, and answers how long it took until all three were ready again.
+fn plain_again(place: &Place) -> Duration {
+    let before = place.pod_uid("plain-0");
+    let start = Instant::now();
+    place.delete_pod("plain-0");
+    while place.pod_uid("plain-0").is_none_or(|uid| Some(&uid) == before.as_ref())
+        || !place.pod_ready("plain-0")
+    {
+        assert!(start.elapsed() < SECONDS(60), "the StatefulSet's Pod does not come back");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    start.elapsed()
+}
+
 #[test]
-fn an_idle_cluster_costs_nothing() {
+fn a_deleted_pod_beside_one_of_a_stateful_set() {
     let _alone = crate::place::alone();
+    let place = Place::with_cluster("quorate-pods", 3);
+    place.kubectl.must(&["apply", "--filename", "-"], STATEFUL_SET);
+    let ready = "--for=jsonpath={.status.readyReplicas}=3";
+    place.kubectl.must(&["wait", ready, "--timeout=120s", "statefulset/plain"], "");
+    let (mut own, mut other) = (Vec::new(), Vec::new());
+    for _ in 0..RUNS {
+        other.push(plain_again(&place));
+        let (name, start) = (place.follower(), Instant::now());
+        let before = place.pod_uid(&name);
+        place.delete_pod(&name);
+        place.wait("demo", "another Pod, ready", SECONDS(60), |status| {
+            let uid = place.pod_uid(&name);
+            uid.is_some() && uid != before && status.is("Ready") && place.pod_ready(&name)
+        });
+        own.push(start.elapsed());
+    }
+    let ratio = median(own.clone()).as_secs_f64() / median(other.clone()).as_secs_f64();
+    println!(
+        "a Pod deleted until it is ready again: {own:.1?}; a StatefulSet's: {other:.1?}; the median is {ratio:.2} times \
+         the other"
+    );
+}
+
+#[test]
+fn one_idle_cluster_costs_nothing() {
+    let _alone = crate::place::alone();
+    // The peak of memory counts from the start of a process.
+    crate::operator::restart();
     let place = Place::with_cluster("quorate-idle", 3);
     std::thread::sleep(SECONDS(5));
     let (before, used) = (operator::calls(&place.kubectl), operator::used());
     std::thread::sleep(SECONDS(60));
     let made = operator::between(&before, &operator::calls(&place.kubectl));
     let after = operator::used();
+    let peak = after.peak as f64 / 1024.0;
     println!(
-        "idle for a minute: calls {made:?}, processor {:.2} s, peak memory {:.1} MiB",
+        "idle for a minute: calls {made:?}, processor {:.2} s, peak memory since the start {peak:.1} MiB",
         (after.ticks - used.ticks) as f64 / 100.0,
-        after.peak as f64 / 1024.0
     );
     assert_eq!(operator::mutating(&made), 0, "{made:?}");
+    assert!(peak <= 16.0, "the operator used {peak:.1} MiB for one cluster");
 }

@@ -1,8 +1,8 @@
 //! The operator's own process on this node: what it counts, and what it uses.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{collections::BTreeMap, fs, path::Path, process::Command};
 
-use crate::kubectl::Namespace;
+use crate::kubectl::{Namespace, program};
 
 /// The namespace of the operator.
 const SYSTEM: &str = "quorate-system";
@@ -38,6 +38,18 @@ pub fn between(
 pub fn mutating(calls: &BTreeMap<(String, String), u64>) -> u64 {
     let changes = |verb: &str| !["get", "list", "watch"].contains(&verb);
     calls.iter().filter(|((verb, kind), _)| changes(verb) && kind != "leases").map(|(_, count)| count).sum()
+}
+
+/// Starts all replicas anew, and waits until they are there.
+pub fn restart() {
+    let kubectl = |args: &[&str]| {
+        let output = Command::new(program()).args(["--namespace", SYSTEM]).args(args).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    kubectl(&["rollout", "restart", "deployment/quorate"]);
+    kubectl(&["rollout", "status", "deployment/quorate", "--timeout=120s"]);
+    // The Pods that were replaced have a while to end.
+    kubectl(&["wait", "--for=jsonpath={.status.replicas}=2", "--timeout=60s", "deployment/quorate"]);
 }
 
 /// The metrics of the replica that leads.

@@ -203,6 +203,14 @@ impl Place {
         pod.filter(|pod| pod.metadata.deletion_timestamp.is_none()).and_then(|pod| pod.metadata.uid)
     }
 
+    /// Whether Kubernetes calls a Pod ready.
+    pub fn pod_ready(&self, name: &str) -> bool {
+        let pod = self.wait_for(self.api::<Pod>().get_opt(name)).expect("an answer");
+        let conditions =
+            pod.and_then(|pod| pod.status).and_then(|status| status.conditions).unwrap_or_default();
+        conditions.iter().any(|one| one.type_ == "Ready" && one.status == "True")
+    }
+
     /// The EtcdMembers there are.
     pub fn members(&self) -> Vec<EtcdMember> {
         let list = self.wait_for(self.api::<EtcdMember>().list(&ListParams::default()));

@@ -1,16 +1,21 @@
 //! The conditions of a cluster: what tools wait for and what alerts are made of.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
 use super::{ClusterStatus, Condition, moment, outdated, trouble};
 use crate::plan::{
-    Decision, Membership, comeback,
+    Decision, Incarnation, Membership, Process, comeback,
     divergence::{self, Outcome},
+    elapsed,
     outage::{self, Outage},
     quorum::quorum,
     view::View,
 };
 
+/// For how long a member of a cluster that has not formed yet is no trouble while it does not run.
+const NEW: Duration = Duration::from_secs(10);
 /// The members hold different data.
 const DIVERGED: &str = "DataDiverged";
 
@@ -53,10 +58,11 @@ pub(super) fn all(
     confirmed: bool,
     decision: &Decision,
     status: &ClusterStatus,
+    now: Timestamp,
 ) -> Vec<Fact> {
     let lost = quorum_lost(view, confirmed);
     let applied = spec_applied(view);
-    let degraded = degraded(view, &lost);
+    let degraded = degraded(view, &lost, now);
     let available = available(view, confirmed, &lost);
     vec![
         ready(view, status, decision, [&available, &applied, &degraded]),
@@ -137,7 +143,7 @@ fn progressing(decision: &Decision) -> Fact {
     }
 }
 
-fn degraded(view: &View<'_>, lost: &Fact) -> Fact {
+fn degraded(view: &View<'_>, lost: &Fact, now: Timestamp) -> Fact {
     if let Some(Outcome::Differ(hashes)) = view.world.divergence.as_ref().map(|last| &last.outcome) {
         return Fact::new("Degraded", true, DIVERGED, divergence::describe(hashes));
     }
@@ -166,21 +172,24 @@ fn degraded(view: &View<'_>, lost: &Fact) -> Fact {
         .seats()
         .filter(|seat| formed && !seat.listed.learner && !seat.healthy(view.world))
         .map(|seat| match seat.incarnation {
-            Some(one) => {
-                format!("{}: {}", one.name, trouble(one).unwrap_or_else(|| "it does not serve".into()))
-            }
+            Some(one) => trouble(one).unwrap_or_else(|| format!("{} does not serve", one.name)),
             None => format!("{}: nothing of it exists any more", seat.label()),
         })
         .chain(
             view.unlisted()
-                .filter(|_| !formed || nobody_listed)
-                .filter_map(|one| trouble(one).map(|why| format!("{}: {why}", one.name))),
+                .filter(|one| formed && nobody_listed || !formed && !is_new(one, now))
+                .filter_map(trouble),
         )
         .collect();
     match troubles.is_empty() {
         true => Fact::new("Degraded", false, "AsExpected", "no member is in trouble"),
         false => Fact::new("Degraded", true, "MembersUnhealthy", troubles.join("; ")),
     }
+}
+
+/// Whether a member that forms a cluster is only taking its time: its Pod is being made, or it looks for its peers.
+fn is_new(one: &Incarnation, now: Timestamp) -> bool {
+    !matches!(one.process, Process::Exited { .. }) && elapsed(one.created, now) < NEW
 }
 
 fn spec_applied(view: &View<'_>) -> Fact {

@@ -192,7 +192,7 @@ pub fn describe(
         conditions: Vec::new(),
         selector: format!("quorate.dev/cluster={}", world.cluster),
     };
-    status.conditions = conditions::all(&view, confirmed, decision, &status)
+    status.conditions = conditions::all(&view, confirmed, decision, &status, now)
         .into_iter()
         .map(|fact| fact.into_condition(generation, previous, now))
         .collect();
@@ -315,10 +315,12 @@ fn existing(one: &Incarnation) -> MemberStatus {
 /// What keeps a member from serving, as far as it can be told.
 pub(super) fn trouble(one: &Incarnation) -> Option<String> {
     if let Some(fault) = one.data_fault() {
-        return Some(fault);
+        return Some(format!("{}: {fault}", one.name));
     }
     match &one.process {
-        Process::Running { .. } if one.report.is_none() => Some("it runs and does not answer yet".into()),
+        Process::Running { .. } if one.report.is_none() => {
+            Some(format!("{} runs and does not answer yet", one.name))
+        }
         _ => super::start::obstacle(one),
     }
 }

@@ -44,6 +44,7 @@ fn without_words(mut status: ClusterStatus) -> ClusterStatus {
 
 fn without_members(mut status: ClusterStatus) -> ClusterStatus {
     status.members.clear();
+    status.cluster_id = None;
     status.size = 0;
     status.ready_members = 0;
     status.updated_members = 0;

@@ -116,7 +116,11 @@ proptest! {
         let words = describe(&world, &decision, Some(1), None, second(NOW));
         prop_assert_eq!(words.conditions.len(), 7);
         let again = describe(&world, &decision, Some(1), Some(&words), second(NOW + 9));
-        prop_assert_eq!(again.conditions, words.conditions, "a second look changes no time");
+        for (old, new) in words.conditions.iter().zip(&again.conditions) {
+            // Nothing but time can turn one around: a member that is not new any more.
+            let same = old.status == new.status && old.last_transition_time == new.last_transition_time;
+            prop_assert!(same || (new.kind == "Degraded" && new.status == "True"), "a second look changes no time: {:?}", new);
+        }
 
         let steps = decision.steps();
         let acts = matches!(decision, Decision::Act { .. });
