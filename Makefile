@@ -24,13 +24,13 @@ done
 export QUORATE_TEST_ETCD
 endef
 
-# Runs cargo test with the arguments $(1), and ends with the totals of all test programs alone on a line.
-# It fails if cargo does, and also if no test ran: a filter or a feature gone wrong must not look like success.
-define cargo_test
+# Runs the command $(1), and ends with the totals of all test programs that it ran, alone on a line.
+# It fails if that does, and also if no test ran: a filter or a feature gone wrong must not look like success.
+define counted
 log=$$CARGO_TARGET_DIR/make-$@.log
 mkdir -p "$$CARGO_TARGET_DIR"
 status=0
-cargo test --locked --no-fail-fast $(1) | tee "$$log" || status=$$?
+$(1) | tee "$$log" || status=$$?
 awk '
   /^test result: / {
     for (i = 3; i <= NF; i++) {
@@ -56,7 +56,7 @@ demo: setup ## run a three-member etcd cluster on this machine, in ./demo; Ctrl-
 
 test: setup ## run all tests, those against real etcd 3.5, 3.6 and 3.7 included
 	@$(with_etcd)
-	$(call cargo_test)
+	$(call counted,scripts/test)
 
 lint: setup ## check format, clippy, dependencies and shell scripts
 	@cargo fmt --check
@@ -105,7 +105,7 @@ e2e: setup ## install the operator into the Kubernetes of $KUBECONFIG, whose nod
 	kubectl apply --server-side --force-conflicts -f deploy/quorate.yaml
 	kubectl --namespace quorate-system rollout restart deployment/quorate
 	kubectl --namespace quorate-system rollout status deployment/quorate --timeout=120s
-	$(call cargo_test,--test e2e --test e2e_faults --test e2e_rights -- --test-threads=3 --nocapture)
+	$(call counted,cargo test --locked --no-fail-fast --test e2e --test e2e_faults --test e2e_rights -- --test-threads=3 --nocapture)
 
 setup: ## install what compiling needs and the machine lacks
 	@scripts/setup

@@ -211,3 +211,174 @@ fn since(facts: &Facts<'_>) -> Timestamp {
     let made = facts.member.object.metadata.creation_timestamp.as_ref().map(|time| time.0);
     facts.pod.and_then(|pod| pod.created).or(made).unwrap_or(facts.now)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        api::{EtcdMember, EtcdMemberSpec},
+        kubernetes::{store::Identity, views::Ended},
+    };
+
+    const NOW: &str = "2026-01-01T00:01:00Z";
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    /// A member that joined a cluster that formed, its Pod and claim, and what its guard says.
+    struct Scene {
+        member: MemberView,
+        pod: Option<PodView>,
+        claim: Option<ClaimView>,
+        guard: Option<GuardState>,
+        volume_gone: Option<String>,
+    }
+
+    fn scene() -> Scene {
+        let spec: EtcdMemberSpec = serde_json::from_value(serde_json::json!({
+            "cluster": "demo", "clusterUid": "c", "serial": 4, "version": "3.6.16", "image": "etcd",
+            "admission": { "state": "existing", "initialCluster": [] },
+        }))
+        .unwrap();
+        let identity = Identity { uid: "m".into(), name: "demo-a".into(), ..Identity::default() };
+        let mut object = EtcdMember::new("demo-a", spec);
+        object.status = Some(serde_json::from_value(serde_json::json!({ "started": true })).unwrap());
+        let running = ContainerView { running: Some(at("2026-01-01T00:00:00Z")), ..ContainerView::default() };
+        Scene {
+            member: MemberView { identity, object },
+            pod: Some(PodView {
+                owner: Some("m".into()),
+                phase: "Running".into(),
+                container: running,
+                ..PodView::default()
+            }),
+            claim: Some(ClaimView { phase: "Bound".into(), ..ClaimView::default() }),
+            guard: Some(GuardState {
+                phase: Phase::Running,
+                why: None,
+                started: true,
+                present: true,
+                since: Some(at("2026-01-01T00:00:00Z")),
+                told: None,
+            }),
+            volume_gone: None,
+        }
+    }
+
+    /// The scene after a change, in the words of the plan.
+    fn seen(change: impl FnOnce(&mut Scene)) -> Incarnation {
+        let mut scene = scene();
+        change(&mut scene);
+        incarnation(&Facts {
+            member: &scene.member,
+            pod: scene.pod.as_ref(),
+            claim: scene.claim.as_ref(),
+            guard: scene.guard.as_ref(),
+            formed: true,
+            peers_placed: true,
+            volume_gone: scene.volume_gone.as_deref(),
+            setback: None,
+            behind: None,
+            misplaced: None,
+            domain: &PeerDomain("demo-peer.ns.svc.cluster.local".into()),
+            now: at(NOW),
+        })
+    }
+
+    fn blocked(incarnation: &Incarnation) -> &str {
+        match &incarnation.process {
+            Process::Blocked { why, .. } => why,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    const SOUND: Data = Data { started: true, present: true };
+    const LOST: Data = Data { started: true, present: false };
+
+    #[test]
+    fn a_member_that_runs() {
+        let one = seen(|_| {});
+        assert_eq!(one.process, Process::Running { since: at("2026-01-01T00:00:00Z") });
+        assert_eq!(one.data, SOUND);
+        assert_eq!(one.peer_url, "http://demo-a.demo-peer.ns.svc.cluster.local:2380");
+    }
+
+    #[test]
+    fn data_count_as_lost_only_when_that_is_certain() {
+        let gone = |scene: &mut Scene| (scene.pod, scene.guard) = (None, None);
+        assert_eq!(seen(gone).data, SOUND, "a Pod that is deleted leaves its volume");
+        let silent = |scene: &mut Scene| scene.guard = None;
+        assert_eq!(seen(silent).data, SOUND, "a guard that does not answer is no proof");
+        let claimless = |scene: &mut Scene| (scene.pod, scene.claim, scene.guard) = (None, None, None);
+        assert_eq!(seen(claimless).data, LOST);
+        assert!(blocked(&seen(claimless)).contains("its claim demo-a is gone"));
+        let lost = |scene: &mut Scene| {
+            (scene.pod, scene.guard) = (None, None);
+            scene.claim = Some(ClaimView { phase: "Lost".into(), ..ClaimView::default() });
+        };
+        assert_eq!(seen(lost).data, LOST);
+        let going = |scene: &mut Scene| {
+            let identity = Identity { deleting: true, ..Identity::default() };
+            scene.claim = Some(ClaimView { identity, phase: "Bound".into(), ..ClaimView::default() });
+        };
+        assert_eq!(seen(going).data, LOST, "nobody can keep a claim that is being deleted");
+        let burnt = |scene: &mut Scene| scene.volume_gone = Some("its volume is on node x".into());
+        assert_eq!(seen(burnt).data, LOST);
+        let emptied = |scene: &mut Scene| scene.guard.as_mut().unwrap().present = false;
+        assert_eq!(seen(emptied).data, LOST);
+    }
+
+    #[test]
+    fn a_process_of_a_moment_ago_may_not_have_made_its_files() {
+        let young = seen(|scene| {
+            let guard = scene.guard.as_mut().unwrap();
+            (guard.present, guard.since) = (false, Some(at("2026-01-01T00:00:58Z")));
+        });
+        assert!(!young.data.started, "{:?}", young.data);
+    }
+
+    #[test]
+    fn what_the_kubelet_says_where_no_guard_answers() {
+        let container = |change: fn(&mut PodView)| {
+            seen(|scene| {
+                scene.guard = None;
+                let pod = scene.pod.as_mut().unwrap();
+                pod.container = ContainerView::default();
+                change(pod);
+            })
+        };
+        let pull =
+            container(|pod| pod.container.waiting = Some(("ErrImagePull".into(), "no such image".into())));
+        assert_eq!(blocked(&pull), "ErrImagePull: no such image");
+        let made = container(|pod| pod.container.waiting = Some(("ContainerCreating".into(), String::new())));
+        assert_eq!(blocked(&made), "its Pod is being made");
+        let nowhere = container(|pod| pod.unschedulable = Some("0/1 nodes".into()));
+        assert!(blocked(&nowhere).contains("can't be scheduled: 0/1 nodes"));
+        let killed = container(|pod| {
+            let ended = Ended { at: None, code: 137, reason: "OOMKilled".into(), message: "words".into() };
+            (pod.container.ended, pod.container.restarts) = (Some(ended), 2);
+        });
+        let Process::Exited { failures: 2, last_words, .. } = &killed.process else { panic!("{killed:?}") };
+        assert!(last_words.contains("out of memory") && last_words.contains("words"));
+    }
+
+    #[test]
+    fn nobody_counts_on_a_pod_that_goes_or_on_a_foreign_one() {
+        let going = seen(|scene| scene.pod.as_mut().unwrap().identity.deleting = true);
+        assert!(blocked(&going).contains("is being deleted"));
+        let foreign = seen(|scene| scene.pod.as_mut().unwrap().owner = Some("other".into()));
+        assert!(blocked(&foreign).contains("not the operator's"));
+    }
+
+    #[test]
+    fn a_guard_that_waits_has_not_started_once_its_peers_are_placed() {
+        let waiting = |scene: &mut Scene| {
+            let guard = scene.guard.as_mut().unwrap();
+            (guard.phase, guard.started, guard.present) = (Phase::Waiting, false, false);
+            scene.member.object.status = None;
+        };
+        let one = seen(waiting);
+        assert_eq!((one.process, one.data), (Process::NotStarted, Data { started: false, present: false }));
+    }
+}

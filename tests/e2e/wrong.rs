@@ -6,13 +6,14 @@ use crate::place::Place;
 
 /// Within this time the status says what is wrong.
 const TOLD: Duration = Duration::from_secs(30);
-/// After this time a person corrects the spec.
-const NOTICED: Duration = Duration::from_secs(45);
+/// How long after it was applied a person corrects a spec, at the latest and as a rule.
+const LATE: Duration = Duration::from_secs(45);
+const SOON: Duration = Duration::from_secs(15);
 /// Within this time a corrected spec has healed.
 const HEALED: Duration = Duration::from_secs(30);
 
 /// Applies a spec, waits until a condition names the fault, and checks that the corrected spec heals.
-fn told_and_healed(prefix: &str, wrong: &str, words: &[&str], right: &str) {
+fn told_and_healed(prefix: &str, wrong: &str, words: &[&str], right: &str, noticed: Duration) {
     let place = Place::new(prefix);
     place.apply("demo", wrong);
     let told = place.wait("demo", &format!("{words:?} in a condition"), TOLD, |status| {
@@ -20,7 +21,7 @@ fn told_and_healed(prefix: &str, wrong: &str, words: &[&str], right: &str) {
         said && !status.is("Ready") && !status.is("Available")
     });
     // As long as people take to see it and to look for the right one.
-    std::thread::sleep(NOTICED.saturating_sub(told));
+    std::thread::sleep(noticed.saturating_sub(told));
     place.apply("demo", right);
     let healed =
         place.wait("demo", "healed", HEALED, |status| status.is("Ready") && status.ready_members == 3);
@@ -35,12 +36,14 @@ fn an_image_that_can_not_be_pulled() {
         "size: 3\nimage: quay.io/coreos/etcd:v0.0.0",
         &["quay.io/coreos/etcd:v0.0.0"],
         "size: 3",
+        LATE,
     );
 }
 
 #[test]
 fn a_version_that_has_no_image() {
-    told_and_healed("quorate-version", "size: 3\nversion: 3.6.99", &["v3.6.99"], "size: 3\nversion: 3.6.16");
+    let (wrong, right) = ("size: 3\nversion: 3.6.99", "size: 3\nversion: 3.6.16");
+    told_and_healed("quorate-version", wrong, &["v3.6.99"], right, LATE);
 }
 
 #[test]
@@ -50,7 +53,7 @@ fn a_storage_class_that_does_not_exist() {
             "size: 3\nstorage:\n  volumeClaimTemplate:\n    spec:\n      storageClassName: {class}\n      resources: {{requests: {{storage: 1Gi}}}}"
         )
     };
-    told_and_healed("quorate-class", &storage("no-such-class"), &["unbound"], &storage("standard"));
+    told_and_healed("quorate-class", &storage("no-such-class"), &["unbound"], &storage("standard"), SOON);
 }
 
 #[test]
@@ -60,6 +63,7 @@ fn a_pod_that_can_not_be_scheduled() {
         "size: 3\npodTemplate: {spec: {nodeSelector: {disk: made-of-cheese}}}",
         &["scheduled"],
         "size: 3",
+        SOON,
     );
 }
 
@@ -70,6 +74,7 @@ fn a_pod_template_that_is_none() {
         "size: 3\npodTemplate: {spec: {containers: [{name: etcd, resources: {requests: {cpu: plenty}}}]}}",
         &["Pod can't be made", "quantities"],
         "size: 3",
+        SOON,
     );
 }
 
