@@ -336,6 +336,8 @@ async fn outages(seen: &mut Seen) {
     let down = within(MILLIS(200), clients[one].report()).await.unwrap_err();
     assert_eq!(seen.note(&down), Class::RetryAfter(MILLIS(500)), "{down}");
     assert!(down.message.contains("refused"), "{down}");
+    // The leader notices that the connection broke when it uses it.
+    sleep(MILLIS(500)).await;
     assert_eq!(
         seen.note(&clients[at].add_learner("http://127.0.0.1:1").await.unwrap_err()),
         Class::RetryAfter(SECONDS(1))

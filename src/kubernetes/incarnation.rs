@@ -238,7 +238,7 @@ mod tests {
     fn scene() -> Scene {
         let spec: EtcdMemberSpec = serde_json::from_value(serde_json::json!({
             "cluster": "demo", "clusterUid": "c", "serial": 4, "version": "3.6.16", "image": "etcd",
-            "admission": { "state": "existing", "initialCluster": [] },
+            "admission": { "state": "existing", "token": "t", "initialCluster": [{ "name": "demo-b", "url": "http://b" }] },
         }))
         .unwrap();
         let identity = Identity { uid: "m".into(), name: "demo-a".into(), ..Identity::default() };

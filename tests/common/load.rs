@@ -104,7 +104,7 @@ impl Load {
     pub fn finish(self) -> Outcome {
         self.stop.store(true, Ordering::Relaxed);
         let mut outcome = self.thread.join().unwrap();
-        outcome.lost = lost(&(self.endpoints)(), &self.prefix, &outcome.acked);
+        outcome.lost = lost(&self.endpoints, &self.prefix, &outcome.acked);
         outcome
     }
 }
@@ -204,12 +204,13 @@ fn key(prefix: &str, number: usize) -> String {
 }
 
 /// How many of the acknowledged keys a linearizable read does not find. The cluster may need a moment to serve again.
-fn lost(endpoints: &[String], prefix: &str, acked: &BTreeMap<usize, Instant>) -> usize {
+fn lost(endpoints: &Endpoints, prefix: &str, acked: &BTreeMap<usize, Instant>) -> usize {
     let start = Instant::now();
     let found = loop {
-        match runtime().block_on(read(endpoints, prefix)) {
+        let urls = endpoints();
+        match runtime().block_on(read(&urls, prefix)) {
             Some(found) => break found,
-            None => assert!(start.elapsed() < READ, "no member of {endpoints:?} answers a linearizable read"),
+            None => assert!(start.elapsed() < READ, "no member of {urls:?} answers a linearizable read"),
         }
         std::thread::sleep(FOLLOW);
     };
