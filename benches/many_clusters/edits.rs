@@ -18,7 +18,7 @@ use super::{
 /// How many edits of each kind there are.
 const EDITS: usize = 100;
 /// How often one cluster is made larger and smaller again: a whole change takes seconds.
-const ROUNDS: usize = 10;
+const ROUNDS: usize = 5;
 /// Rest between two edits, so that what follows from one does not meet the next.
 const REST: Duration = Duration::from_millis(200);
 
@@ -53,7 +53,7 @@ impl Edits<'_> {
             let seen = self
                 .watches
                 .after(edit, |seen| seen.kind() == "ConfigMap" && seen.field("/data/count") == Some(&text));
-            times.push(seen.await);
+            times.extend(seen.await);
         }
         times
     }
@@ -76,7 +76,7 @@ impl Edits<'_> {
                     && seen.object.name_any() == *name
                     && uid(&seen.object) != uid(&old)
             });
-            times.push(seen.await);
+            times.extend(seen.await);
         }
         times
     }
@@ -93,7 +93,7 @@ impl Edits<'_> {
             let seen = self.watches.after(edit, |seen| {
                 seen.kind() == "EtcdCluster" && seen.object.name_any() == *name && seen.is("Paused") == paused
             });
-            times.push(seen.await);
+            times.extend(seen.await);
         }
         times
     }
@@ -103,7 +103,7 @@ impl Edits<'_> {
         let mut times = Vec::new();
         if let [only] = self.clusters {
             for _ in 0..ROUNDS {
-                times.push(self.grow(only).await);
+                times.extend(self.grow(only).await);
                 self.settled(only, 5).await;
                 let api = self.api::<EtcdCluster>();
                 merge(&api, only, json!({ "spec": { "size": 3 } })).await.unwrap();
@@ -114,7 +114,7 @@ impl Edits<'_> {
         // What follows from one goes on while the next is edited.
         for name in self.clusters.iter().take(EDITS) {
             tokio::time::sleep(REST).await;
-            times.push(self.grow(name).await);
+            times.extend(self.grow(name).await);
         }
         for name in self.clusters.iter().take(EDITS) {
             self.settled(name, 5).await;
@@ -122,7 +122,7 @@ impl Edits<'_> {
         times
     }
 
-    async fn grow(&self, name: &str) -> Duration {
+    async fn grow(&self, name: &str) -> Option<Duration> {
         let api = self.api::<EtcdCluster>();
         let known = self.watches.names("EtcdMember");
         let edit = async { merge(&api, name, json!({ "spec": { "size": 5 } })).await };

@@ -89,6 +89,7 @@ pub async fn measure(programs: &Programs, count: usize) -> Measured {
         ("`spec.size` 3 → 5: EtcdMember made", edits.grown().await),
     ];
     let edited_kib = operator.peak_kib();
+    eprintln!("edited: {edited_kib} KiB");
     drop(operator);
     Measured {
         clusters: count,
