@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    footprint::mib,
-    report::{Report, ms, s},
+    report::{Report, ms, process::mib, s},
     tally::Tally,
 };
 

@@ -1,20 +1,21 @@
 //! What `quorate up` itself takes: memory at its highest, and CPU.
 
-use std::{fs, thread::sleep, time::Duration};
+use std::{thread::sleep, time::Duration};
 
 use super::{
     budget::Budget,
     common::{etcd::Binary, up::Up},
     machine,
-    report::Report,
+    report::{
+        Report,
+        process::{cpu, mib, peak_kib},
+    },
 };
 
 /// How long an idle cluster is watched.
 const IDLE: Duration = Duration::from_secs(60);
 /// How long after everything is ready it counts as idle.
 const CALM: Duration = Duration::from_secs(5);
-/// Ticks of a second in `/proc`: the same on every Linux, whatever the kernel counts in.
-const TICKS: f64 = 100.0;
 
 pub fn measure(report: &mut Report, versions: &[Binary], budget: &mut Budget) {
     report.say("### Memory and CPU of `quorate up`");
@@ -56,24 +57,4 @@ pub fn measure(report: &mut Report, versions: &[Binary], budget: &mut Budget) {
     let head =
         ["etcd", "CPU until ready", "idle: of one core", "idle: VmHWM", "3 → 7 → 3: CPU", "3 → 7 → 3: VmHWM"];
     report.table(&head, &rows);
-}
-
-/// The most memory a process ever had resident.
-fn peak_kib(pid: u32) -> u64 {
-    let text = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse().unwrap()
-}
-
-/// The seconds of CPU a process took so far.
-fn cpu(pid: u32) -> f64 {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-    // The program's name is in brackets and may hold anything; utime and stime are the 12th and 13th after it.
-    let (_, rest) = stat.rsplit_once(')').unwrap();
-    rest.split_whitespace().skip(11).take(2).map(|ticks| ticks.parse::<f64>().unwrap()).sum::<f64>() / TICKS
-}
-
-/// Memory as people read it.
-pub fn mib(kib: u64) -> String {
-    format!("{:.1} MiB", kib as f64 / 1024.0)
 }

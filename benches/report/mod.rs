@@ -4,6 +4,9 @@
 
 #![allow(dead_code, reason = "each bench program compiles this module and uses a part of it")]
 
+pub mod busy;
+pub mod process;
+
 use std::{fs::File, io::Write, time::Duration};
 
 /// The report of one program.
