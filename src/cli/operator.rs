@@ -60,6 +60,7 @@ fn count(text: &str) -> Result<usize, &'static str> {
 
 pub(super) async fn run(args: OperatorArgs, format: LogFormat) -> Result<(), CommandError> {
     logs::init(format, Above(None));
+    let open_files = surroundings::open_files();
     let mut told = Told::listen().map_err(CommandError::failed)?;
     let metrics = Arc::new(Metrics::of_operator());
     let health = Arc::new(Health::default());
@@ -75,6 +76,7 @@ pub(super) async fn run(args: OperatorArgs, format: LogFormat) -> Result<(), Com
         identity = context.identity,
         cluster_domain = context.cluster_domain,
         namespaces = context.namespaces.join(","),
+        open_files,
         "the operator starts"
     );
     let work = async {

@@ -99,7 +99,12 @@ impl<P: Platform> Engine<P> {
     /// shown in the status, and the next pass looks again.
     pub async fn pass(&mut self) -> Result<Pass, P::Error> {
         let span = info_span!("pass");
-        self.pass_in_span().instrument(span).await
+        let pass = self.pass_in_span().instrument(span).await;
+        // A cluster at rest is looked at now and then, and an operator may have hundreds of them.
+        if pass.as_ref().is_ok_and(|pass| matches!(pass.decision, Decision::Settled)) {
+            self.clients.hang_up();
+        }
+        pass
     }
 
     async fn pass_in_span(&mut self) -> Result<Pass, P::Error> {

@@ -14,7 +14,7 @@ use crate::{
     telemetry::metrics::Metrics,
 };
 
-/// One client a member, kept as long as the member is there under the same addresses.
+/// One client a member, kept while there is something to do as long as the member is there under the same addresses.
 pub struct Clients {
     http: Http,
     observer: Observer,
@@ -37,6 +37,11 @@ impl Clients {
                 self.by_name.insert(name.clone(), (endpoint.clone(), client));
             }
         }
+    }
+
+    /// Closes all connections; the next look opens them anew. A comparison that is under way keeps its own.
+    pub(super) fn hang_up(&mut self) {
+        self.by_name.clear();
     }
 
     /// The client of a member.
@@ -135,4 +140,32 @@ pub(super) fn spokesman<'c>(
         .filter(|(_, report)| report.ready && Some(report.id) != not)
         .min_by_key(|(_, report)| report.leader != Some(report.id))
         .and_then(|(one, _)| clients.get(&one.name))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::{io::AsyncReadExt, net::TcpListener};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn hanging_up_closes_the_connections() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let endpoint = Endpoint { client_url: url.clone(), peer_url: url, metrics_url: None };
+        let name = MemberName("a".to_owned());
+        let mut clients = Clients::new(Arc::new(Metrics::of_operator()));
+        clients.follow(&BTreeMap::from([(name.clone(), endpoint)]));
+        // Whoever listens never answers, so that the call ends by its deadline and the connection stays.
+        let client = clients.get(&name).unwrap().clone();
+        let (report, accepted) = tokio::join!(client.report(), listener.accept());
+        assert!(report.is_err());
+        let (mut stream, _) = accepted.unwrap();
+        drop(client);
+        clients.hang_up();
+        let end = async { while stream.read(&mut [0; 1024]).await.unwrap() > 0 {} };
+        tokio::time::timeout(Duration::from_secs(5), end).await.expect("the connection is closed");
+    }
 }

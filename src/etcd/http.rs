@@ -14,6 +14,10 @@ use super::{connection::connector, failure::chain};
 /// The largest answer that is read, in bytes. A member list of nine is three kilobytes.
 const BODY_LIMIT: usize = 1024 * 1024;
 
+/// How long a connection waits for the next call: while something happens looks follow each other closely, and at rest
+/// hundreds of members are not worth as many open files.
+const IDLE: Duration = Duration::from_secs(1);
+
 /// A client; its clones share their connections.
 #[derive(Debug, Clone)]
 pub struct Http {
@@ -60,7 +64,7 @@ impl Http {
     pub fn new() -> Self {
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(Duration::from_secs(30))
+            .pool_idle_timeout(IDLE)
             .pool_max_idle_per_host(1)
             .build(connector());
         Self { client }

@@ -1,6 +1,8 @@
-//! What a Pod can tell of where it runs.
+//! What a Pod can tell of where it runs, and what it lets a process have.
 
 use std::fs;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// What most clusters use, and every one that does not say.
 const DEFAULT_DOMAIN: &str = "cluster.local";
@@ -32,9 +34,26 @@ pub(super) fn identity() -> String {
     }
 }
 
+/// Takes as many open files as the container may have, instead of the 1024 that most are started with: each member that
+/// is looked at takes three connections, and one that can't be connected to for want of a file would look as if it were
+/// down. Answers how many there may be; `None` is any number.
+pub(super) fn open_files() -> Option<u64> {
+    let limit = getrlimit(Resource::Nofile);
+    match setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum }) {
+        Ok(()) => limit.maximum,
+        Err(_) => limit.current,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn as_many_files_as_allowed_may_be_open() {
+        let allowed = open_files();
+        assert_eq!(getrlimit(Resource::Nofile).current, allowed);
+    }
 
     #[test]
     fn the_domain_is_read_from_the_search_list() {
