@@ -28,7 +28,7 @@ enum Scope {
 }
 
 /// Keys with a meaning of their own; all others are attributes of the service.
-const RESERVED: [&str; 4] = ["ignore", "name", "id", "tags"];
+const RESERVED: [&str; 3] = ["name", "id", "tags"];
 
 impl Metadata {
     /// Gathers what is said about one port of a container, by the port's number inside of it.
@@ -86,9 +86,9 @@ impl Metadata {
         self.values.get("name").is_some_and(|value| value.scope == Scope::Port)
     }
 
-    /// All that has no meaning of its own. A reserved key stays when it is empty, as in the original.
+    /// All that has no meaning of its own. An `ignore` that is empty, and so ignores nothing, stays as in the original.
     pub fn attributes(&self) -> BTreeMap<String, String> {
-        let own = |(key, value): &(&String, &Value)| !RESERVED.contains(&key.as_str()) || value.text.is_empty();
+        let own = |(key, _): &(&String, &Value)| !RESERVED.contains(&key.as_str());
         let attribute = |(key, value): (&String, &Value)| (key.clone(), value.text.clone());
         self.values.iter().filter(own).map(attribute).collect()
     }
