@@ -93,8 +93,9 @@ deploy: setup ## write the manifest that installs the operator
 	cargo run --locked --bin quorate -- deployment >"$$new"
 	mv "$$new" deploy/quorate.yaml
 
-image: setup ## pack a static program into an image archive, target/images/quorate.tar
+image: setup ## pack static programs into image archives, target/images/quorate.tar and registrator.tar
 	@scripts/image
+	scripts/image target/images/registrator.tar quorate-registrator
 
 e2e: setup ## install the operator into the Kubernetes of $KUBECONFIG, whose nodes have its image, and test it there
 	@# The default context of kubectl may be anything; a cluster to test on has to be named.

@@ -3,5 +3,10 @@
 
 mod cases;
 mod command_line;
+#[path = "../common/mod.rs"]
+mod common;
+mod faults;
 mod hostile;
+mod life;
+mod stage;
 mod templates;

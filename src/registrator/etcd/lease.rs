@@ -1,22 +1,13 @@
 //! The lease of the host. Its ID follows from prefix and host name, so a registrator that was killed and started again
 //! finds its own lease, with all its keys, and nobody who watches them sees anything.
 
-use etcd_client::{LeaseGrantOptions, LeaseTimeToLiveOptions};
+use etcd_client::{Error, LeaseGrantOptions, LeaseTimeToLiveOptions};
 
 use super::{
     store::Store,
     trouble::{Kind, Trouble},
 };
 use crate::registrator::layout::{Output, key::digest};
-
-/// What keeping a lease alive came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Alive {
-    /// It lives this many seconds longer.
-    For(i64),
-    /// It is gone, with all keys that were on it.
-    Gone,
-}
 
 /// The ID of the lease of a host: positive, and the same every time.
 pub(super) fn lease_id(outputs: &[Output], host: &str) -> i64 {
@@ -31,7 +22,7 @@ impl Store {
     ///
     /// Whether it was taken over.
     pub(super) async fn hold_lease(&mut self, id: i64, ttl: i64) -> Result<bool, Trouble> {
-        if let Alive::For(_) = self.keep_alive(id).await? {
+        if self.keep_alive(id, ttl).await? {
             return Ok(true);
         }
         let options = LeaseGrantOptions::new().with_id(id);
@@ -48,24 +39,24 @@ impl Store {
         }
     }
 
-    pub(super) async fn keep_alive(&mut self, id: i64) -> Result<Alive, Trouble> {
-        let ttl = self
+    /// Gives the lease its whole TTL again. Whether it was there; if not, its keys are gone too.
+    pub(super) async fn keep_alive(&mut self, id: i64, ttl: i64) -> Result<bool, Trouble> {
+        let alive = self
             .call("keep the lease alive", move |client| async move {
                 // A stream for each: one that stays open is not asked for its token again, and does not come back by
-                // itself when its member ends.
-                let (_keeper, mut answers) = client.lease_client().keep_alive(id).await?;
-                Ok(answers.message().await?.map(|answer| answer.ttl()))
+                // itself when its member ends. etcd-client waits for the first answer, and makes an error of the TTL of 0
+                // that etcd answers with for a lease that is gone.
+                match client.lease_client().keep_alive(id).await {
+                    Ok(_) => Ok(true),
+                    Err(Error::LeaseKeepAliveError(words)) if words.contains("not found") => Ok(false),
+                    Err(error) => Err(error),
+                }
             })
             .await?;
-        match ttl {
-            Some(ttl) if ttl > 0 => {
-                self.metrics.lease_ttl(ttl);
-                Ok(Alive::For(ttl))
-            }
-            // etcd answers with a TTL of 0 for a lease that is gone, not with an error.
-            Some(_) => Ok(Alive::Gone),
-            None => Err(Trouble::odd("keep the lease alive", self.endpoint(), "the answer lacks a part")),
+        if alive {
+            self.metrics.lease_ttl(ttl);
         }
+        Ok(alive)
     }
 
     /// The keys on the lease, and the TTL it was made with; nothing if it is gone.

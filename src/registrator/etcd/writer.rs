@@ -15,7 +15,7 @@ use tokio::{
 };
 
 use super::{
-    lease::{Alive, lease_id},
+    lease::lease_id,
     read::Ownership,
     store::Store,
     trouble::{Kind, Trouble},
@@ -200,7 +200,7 @@ impl Writer {
                 look.extend(self.mirror.keys().cloned());
             }
         } else {
-            if self.store.keep_alive(lease).await? == Alive::Gone {
+            if !self.store.keep_alive(lease, self.ttl.unwrap_or_default()).await? {
                 self.lost();
                 return Ok(());
             }
