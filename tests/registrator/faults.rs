@@ -212,7 +212,9 @@ async fn a_full_etcd_still_loses_keys_of_what_ended_and_gets_the_rest_later() {
     stage.registry.client.kv_client().compact(revision, None).await.unwrap();
     stage.registry.client.maintenance_client().defragment().await.unwrap();
     let alarm = etcd_client::AlarmType::Nospace;
-    let options = etcd_client::AlarmOptions::new();
+    let status = stage.registry.client.maintenance_client().status().await.unwrap();
+    let mut options = etcd_client::AlarmOptions::new();
+    options.with_member(status.header().unwrap().member_id());
     stage.registry.client.maintenance_client().alarm(etcd_client::AlarmAction::Deactivate, alarm, Some(options)).await.unwrap();
     stage.expect(&["late"]).await;
 }

@@ -18,10 +18,11 @@ use crate::{
 
 /// A host: its engine, etcd, and a registrator.
 pub struct Stage {
+    // First, so that it ends before the folder with its log goes.
+    pub program: Option<Program>,
     pub engine: Engine,
     pub etcd: Cluster,
     pub registry: Registry,
-    pub program: Option<Program>,
     uri: String,
 }
 
