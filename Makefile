@@ -73,10 +73,11 @@ lint: setup ## check format, clippy, dependencies and shell scripts
 
 bench: setup ## print the figures of the benchmarks
 	@$(with_etcd)
-	# Both programs add to the end of QUORATE_BENCH_REPORT, if it is set.
+	# All programs add to the end of QUORATE_BENCH_REPORT, if it is set.
 	if [ -n "$${QUORATE_BENCH_REPORT:-}" ]; then rm -f "$$QUORATE_BENCH_REPORT"; fi
 	cargo bench --locked --bench one_machine
 	cargo bench --locked --bench decide
+	cargo bench --locked --bench registrator
 
 crds: setup ## write the custom resource definitions from the types
 	@mkdir -p crds "$$CARGO_TARGET_DIR"

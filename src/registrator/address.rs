@@ -3,7 +3,7 @@
 //! Pure. Published ports are at the host; a port that is only exposed is reached where the container's network is the
 //! outside world itself: the host's (`--net=host`), a network of the LAN (macvlan, ipvlan), or, with `-internal`, any.
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 
 use super::{
     container::{Binding, Container, Network, Owner, Port},

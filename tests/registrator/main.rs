@@ -8,5 +8,6 @@ mod common;
 mod faults;
 mod hostile;
 mod life;
+mod real;
 mod stage;
 mod templates;

@@ -6,7 +6,8 @@ pub mod flags;
 mod table;
 pub mod uri;
 
-use std::{fmt, net::SocketAddr, time::Duration};
+use core::net::SocketAddr;
+use std::{fmt, time::Duration};
 
 use super::{
     diff::OnConflict,
