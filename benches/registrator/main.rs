@@ -55,7 +55,8 @@ impl Bench {
         }
         let named = std::env::var("QUORATE_REGISTRATOR").ok();
         let program = named.as_deref().unwrap_or(env!("CARGO_BIN_EXE_quorate-registrator"));
-        let uri = format!("etcd://{}/registrator", self.etcd.members[0].client_url.trim_start_matches("http://"));
+        let uri =
+            format!("etcd://{}/registrator", self.etcd.members[0].client_url.trim_start_matches("http://"));
         let began = Instant::now();
         self.program =
             Some(Program::start(program, self.etcd.folder.path(), &self.engine.host(), &[&uri], &[]));
@@ -91,12 +92,20 @@ async fn main() {
 
 async fn sizes(report: &mut Report) {
     let mut rows = Vec::new();
-    for (containers, time, memory) in
-        [(10, "0.06 s", "11.1 MB"), (100, "0.16 to 0.26 s", "15.4 MB"), (1000, "1.8 to 2.0 s", "30.5 to 31.7 MB")]
-    {
+    for (containers, time, memory) in [
+        (10, "0.06 s", "11.1 MB"),
+        (100, "0.16 to 0.26 s", "15.4 MB"),
+        (1000, "1.8 to 2.0 s", "30.5 to 31.7 MB"),
+    ] {
         let mut bench = Bench::set().await;
         let took = bench.start(containers).await;
-        let row = [containers.to_string(), format!("{:.2} s", took.as_secs_f64()), time.into(), bench.memory(), memory.into()];
+        let row = [
+            containers.to_string(),
+            format!("{:.2} s", took.as_secs_f64()),
+            time.into(),
+            bench.memory(),
+            memory.into(),
+        ];
         rows.push(row.to_vec());
     }
     report.table(&["containers", "first sync", "original", "memory (VmHWM)", "original"], &rows);
@@ -104,27 +113,42 @@ async fn sizes(report: &mut Report) {
 
 async fn latency(report: &mut Report) {
     let mut rows = Vec::new();
-    for (rate, count, start, die) in
-        [(5, 150, "2.8 / 11.6 ms, lost 0", "1.9 / 26 ms, ghosts 0"), (20, 500, "2.7 / 57 ms, lost 2", "1.9 / 18 ms, ghosts 1")]
-    {
+    for (rate, count, start, die) in [
+        (5, 150, "2.8 / 11.6 ms, lost 0", "1.9 / 26 ms, ghosts 0"),
+        (20, 500, "2.7 / 57 ms, lost 2", "1.9 / 18 ms, ghosts 1"),
+    ] {
         let mut bench = Bench::set().await;
         bench.start(100).await;
         let watcher = bench.registry.watch(PREFIX).await;
         let pause = Duration::from_secs(1) / rate;
         let name = |number: usize| format!("c{number}");
-        let starts = timed(&watcher, count, pause, |number| bench.engine.run(&Run::new(&name(number), 9000))).await;
+        let starts =
+            timed(&watcher, count, pause, |number| bench.engine.run(&Run::new(&name(number), 9000))).await;
         let dies = timed(&watcher, count, pause, |number| bench.engine.die(&id_of(&name(number)), 0)).await;
-        for (what, (times, lost), original) in [("start → key", starts, start), ("die → key gone", dies, die)] {
+        for (what, (times, lost), original) in [("start → key", starts, start), ("die → key gone", dies, die)]
+        {
             let figures = [0.5, 0.99].map(|part| ms(quantile(&times, part)));
             let most = ms(quantile(&times, 1.0));
-            rows.push(vec![format!("{what}, {rate}/s"), figures[0].clone(), figures[1].clone(), most, lost.to_string(), original.into()]);
+            rows.push(vec![
+                format!("{what}, {rate}/s"),
+                figures[0].clone(),
+                figures[1].clone(),
+                most,
+                lost.to_string(),
+                original.into(),
+            ]);
         }
     }
     report.table(&["event to key", "p50", "p99", "most", "lost", "original: p50 / p99"], &rows);
 }
 
 /// Does something again and again, and says how long each took to be seen, and how many never were.
-async fn timed(watcher: &Watcher, count: usize, pause: Duration, act: impl Fn(usize)) -> (Vec<Duration>, usize) {
+async fn timed(
+    watcher: &Watcher,
+    count: usize,
+    pause: Duration,
+    act: impl Fn(usize),
+) -> (Vec<Duration>, usize) {
     let before = watcher.changes().len();
     let mut acted = Vec::new();
     let mut next = tokio::time::Instant::now();
@@ -157,7 +181,7 @@ async fn bursts(report: &mut Report) {
         let mut bench = Bench::set().await;
         bench.start(staying).await;
         let mut next = tokio::time::Instant::now();
-        let rounds = 30 * 20;
+        let rounds: usize = 30 * 20;
         for number in 0..rounds {
             next += Duration::from_millis(50);
             tokio::time::sleep_until(next).await;
@@ -168,12 +192,14 @@ async fn bursts(report: &mut Report) {
             }
         }
         let began = Instant::now();
-        let wanted: Vec<String> = (rounds - 20..rounds).map(|number| format!("/registrator/web/host1:c{number}:80")).collect();
+        let wanted: Vec<String> =
+            (rounds - 20..rounds).map(|number| format!("/registrator/web/host1:c{number}:80")).collect();
         let mut figures;
         loop {
             let keys = bench.registry.keys(PREFIX).await;
             let of_burst: Vec<&String> = keys.iter().filter(|key| key.contains(":c")).collect();
-            let missing = wanted.iter().filter(|key| !keys.contains(key)).count() + staying - (keys.len() - of_burst.len());
+            let missing = wanted.iter().filter(|key| !keys.contains(key)).count() + staying
+                - (keys.len() - of_burst.len());
             let ghosts = of_burst.iter().filter(|key| !wanted.contains(key)).count();
             figures = (missing, ghosts);
             if figures == (0, 0) || began.elapsed() > Duration::from_secs(1) {

@@ -38,7 +38,8 @@ fn start(settings: Settings) -> ExitCode {
         }
     };
     let ended = runtime.block_on(async {
-        let mut told = shutdown::Told::listen().map_err(|error| format!("cannot listen to signals: {error}"))?;
+        let mut told =
+            shutdown::Told::listen().map_err(|error| format!("cannot listen to signals: {error}"))?;
         run(settings, async move { told.to_stop().await }).await.map_err(|error| error.to_string())
     });
     match ended {

@@ -12,7 +12,9 @@ use super::{cli::Settings, service::Host};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HostError {
     /// Nobody could reach what would be registered.
-    #[error("no address is known that others reach this host at: its name {0:?} leads to none; give one with -ip")]
+    #[error(
+        "no address is known that others reach this host at: its name {0:?} leads to none; give one with -ip"
+    )]
     NoAddress(String),
 }
 

@@ -92,8 +92,16 @@ impl Metrics {
         registry.register("passes", "Passes by kind: events or full", c.passes.clone());
         registry.register("pass_duration_seconds", "Duration of a pass", histogram);
         registry.register("writes", "Keys written and deleted", c.writes.clone());
-        registry.register("docker_errors", "Questions that the engine did not answer", c.docker_errors.clone());
-        registry.register("etcd_errors", "Calls to etcd that failed, by what it means", c.etcd_errors.clone());
+        registry.register(
+            "docker_errors",
+            "Questions that the engine did not answer",
+            c.docker_errors.clone(),
+        );
+        registry.register(
+            "etcd_errors",
+            "Calls to etcd that failed, by what it means",
+            c.etcd_errors.clone(),
+        );
         registry.register("lease_ttl_seconds", "How long the lease lives without a sign", c.lease.clone());
         registry.register("leases_lost", "How often the lease was gone", c.lost_leases.clone());
         registry.register(
@@ -112,7 +120,10 @@ impl Metrics {
     /// How many keys are wanted by two services of this host, and how many names and IDs make none.
     pub fn decided(&self, containers: usize, duplicates: usize, refused: usize) {
         let count = |state, number| {
-            self.counted.services.get_or_create(&State { state }).set(i64::try_from(number).unwrap_or(i64::MAX));
+            self.counted
+                .services
+                .get_or_create(&State { state })
+                .set(i64::try_from(number).unwrap_or(i64::MAX));
         };
         self.counted.containers.set(i64::try_from(containers).unwrap_or(i64::MAX));
         count("duplicate", duplicates);
@@ -122,7 +133,10 @@ impl Metrics {
     /// How many keys are in etcd as they should, and how many are somebody else's.
     pub fn written(&self, registered: usize, conflicts: usize) {
         for (state, number) in [("registered", registered), ("conflict", conflicts)] {
-            self.counted.services.get_or_create(&State { state }).set(i64::try_from(number).unwrap_or(i64::MAX));
+            self.counted
+                .services
+                .get_or_create(&State { state })
+                .set(i64::try_from(number).unwrap_or(i64::MAX));
         }
     }
 

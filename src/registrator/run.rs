@@ -384,7 +384,8 @@ impl Looking {
                 let news = match found {
                     Ok(Some(container)) => {
                         let id = container.short_id().to_owned();
-                        let before = self.known.container(&container.id).map(|one| one.state.started_at.clone());
+                        let before =
+                            self.known.container(&container.id).map(|one| one.state.started_at.clone());
                         let again = before.as_ref() == Some(&container.state.started_at);
                         let running = container.state.running;
                         let news = self.known.put(container, now);

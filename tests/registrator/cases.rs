@@ -138,7 +138,8 @@ fn all_containers_become_the_services_of_the_original_or_better_ones() {
         let expected = match (&case["should_expect"], words) {
             (Value::Array(better), _) => better,
             (_, Some(list)) if list != "as the original" => {
-                let keys: Vec<String> = found.iter().map(|(_, key, value)| format!("{key}={value}")).collect();
+                let keys: Vec<String> =
+                    found.iter().map(|(_, key, value)| format!("{key}={value}")).collect();
                 if keys.join(" ") != list {
                     wrong.push(format!("{name}: {keys:?} instead of {list:?}"));
                 }

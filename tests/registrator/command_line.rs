@@ -11,7 +11,8 @@ use crate::cases;
 
 fn parse(arguments: &[&str], environment: &[(&str, &str)]) -> Result<Asked, Refusal> {
     let arguments: Vec<String> = arguments.iter().map(|&one| one.to_owned()).collect();
-    let find = |name: &str| environment.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
+    let find =
+        |name: &str| environment.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
     cli::parse(&arguments, &find)
 }
 
@@ -28,7 +29,8 @@ fn command_lines_end_as_those_of_the_original() {
     let all = file["cli"].as_array().unwrap();
     assert_eq!(all.len(), 17);
     for case in all {
-        let arguments: Vec<&str> = case["args"].as_array().unwrap().iter().map(|one| one.as_str().unwrap()).collect();
+        let arguments: Vec<&str> =
+            case["args"].as_array().unwrap().iter().map(|one| one.as_str().unwrap()).collect();
         let asked = parse(&arguments, &[]);
         if let [only] = arguments.as_slice()
             && *only == "--version"
@@ -52,15 +54,28 @@ fn command_lines_end_as_those_of_the_original() {
 
 #[test]
 fn flags_are_read_as_go_reads_them() {
-    for arguments in [["-ip=10.9.17.201"].as_slice(), &["--ip=10.9.17.201"], &["-ip", "10.9.17.201"], &["--ip", "10.9.17.201"]] {
+    for arguments in [
+        ["-ip=10.9.17.201"].as_slice(),
+        &["--ip=10.9.17.201"],
+        &["-ip", "10.9.17.201"],
+        &["--ip", "10.9.17.201"],
+    ] {
         let mut arguments = arguments.to_vec();
         arguments.push("etcd://h/p");
         assert_eq!(settings(&arguments, &[]).rules.ip.as_deref(), Some("10.9.17.201"), "{arguments:?}");
     }
-    for (value, is) in [("1", true), ("t", true), ("TRUE", true), ("0", false), ("F", false), ("False", false)] {
-        assert_eq!(settings(&[&format!("-internal={value}"), "etcd://h/p"], &[]).rules.internal, is, "{value}");
+    for (value, is) in
+        [("1", true), ("t", true), ("TRUE", true), ("0", false), ("F", false), ("False", false)]
+    {
+        assert_eq!(
+            settings(&[&format!("-internal={value}"), "etcd://h/p"], &[]).rules.internal,
+            is,
+            "{value}"
+        );
     }
-    for (value, seconds) in [("0x1e", 30), ("036", 30), ("0b11110", 30), ("3_0", 30), ("0o36", 30), ("+30", 30)] {
+    for (value, seconds) in
+        [("0x1e", 30), ("036", 30), ("0b11110", 30), ("3_0", 30), ("0o36", 30), ("+30", 30)]
+    {
         let found = settings(&[&format!("-ttl={value}"), "-ttl-refresh=10", "etcd://h/p"], &[]);
         assert_eq!(found.lease_ttl, Some(seconds), "{value}");
         assert_eq!(found.refresh, Duration::from_secs(10), "{value}");
@@ -125,11 +140,18 @@ fn backends_that_are_not_here_say_what_to_use() {
 
 #[test]
 fn several_outputs_have_prefixes_of_their_own() {
-    let found = settings(&["-output", "skydns=/skydns/local/cluster", "-output=grpc=grpc", "etcd://h/registrator/"], &[]);
+    let found = settings(
+        &["-output", "skydns=/skydns/local/cluster", "-output=grpc=grpc", "etcd://h/registrator/"],
+        &[],
+    );
     let shown: Vec<_> = found.outputs.iter().map(|(format, prefix)| (*format, prefix.as_str())).collect();
     assert_eq!(
         shown,
-        [(Format::Plain, "/registrator/"), (Format::Skydns, "/skydns/local/cluster/"), (Format::Grpc, "grpc/")]
+        [
+            (Format::Plain, "/registrator/"),
+            (Format::Skydns, "/skydns/local/cluster/"),
+            (Format::Grpc, "grpc/")
+        ]
     );
     for arguments in [
         ["-output", "json=/registrator/json", "etcd://h/registrator"],

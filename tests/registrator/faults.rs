@@ -10,7 +10,7 @@ use quorate::plan::version::Minor;
 use rustix::process::Signal;
 
 use crate::{
-    common::etcd::{Cluster, binary},
+    common::etcd::{Cluster, Etcd, binary, free_port},
     life::{PREFIX, SOON, Stage, key},
     stage::{
         engine::{Run, id_of},
@@ -35,7 +35,11 @@ async fn streams_that_break_and_600_missed_events_cost_no_storm() {
             stage.engine.run(&Run::new(&format!("{}{number}", ["new", "newer"][round]), 9000));
         }
         stage.engine.silent.store(false, Ordering::Relaxed);
-        if round == 0 { stage.engine.cut() } else { stage.engine.reset() }
+        if round == 0 {
+            stage.engine.cut()
+        } else {
+            stage.engine.reset()
+        }
         let wanted = format!(":{}0:80", ["new", "newer"][round]);
         let there = async || {
             let keys = stage.keys().await;
@@ -182,7 +186,8 @@ async fn two_registrators_for_one_host_are_told_and_the_first_to_end_leaves_the_
     stage.expect(&["web"]).await;
     let twin = stage.spawn(&["-ttl=6", "-ttl-refresh=1"], &[]);
     let words = "another registrator runs for this host";
-    eventually("the first says so", SOON, async || stage.program.as_ref().unwrap().log().contains(words)).await;
+    eventually("the first says so", SOON, async || stage.program.as_ref().unwrap().log().contains(words))
+        .await;
     eventually("the second says so", SOON, async || twin.log().contains(words)).await;
     let watcher = stage.registry.watch(PREFIX).await;
     // Whoever signed last goes on; the other one leaves without taking the keys along.
@@ -205,7 +210,10 @@ async fn a_full_etcd_still_loses_keys_of_what_ended_and_gets_the_rest_later() {
     let full = async || stage.registry.client.kv_client().put("filler", filler.as_str(), None).await.is_err();
     eventually("etcd is full", SOON, full).await;
     stage.engine.run(&Run::new("late", 8081));
-    eventually("it says so", SOON, async || stage.program.as_ref().unwrap().log().contains("database space exceeded")).await;
+    eventually("it says so", SOON, async || {
+        stage.program.as_ref().unwrap().log().contains("database space exceeded")
+    })
+    .await;
     stage.engine.die(&id_of("web"), 0);
     stage.expect(&[]).await;
     let revision = stage.registry.revision().await;
@@ -215,7 +223,13 @@ async fn a_full_etcd_still_loses_keys_of_what_ended_and_gets_the_rest_later() {
     let status = stage.registry.client.maintenance_client().status().await.unwrap();
     let mut options = etcd_client::AlarmOptions::new();
     options.with_member(status.header().unwrap().member_id());
-    stage.registry.client.maintenance_client().alarm(etcd_client::AlarmAction::Deactivate, alarm, Some(options)).await.unwrap();
+    stage
+        .registry
+        .client
+        .maintenance_client()
+        .alarm(etcd_client::AlarmAction::Deactivate, alarm, Some(options))
+        .await
+        .unwrap();
     stage.expect(&["late"]).await;
 }
 
@@ -273,7 +287,7 @@ async fn an_etcd_that_hangs_holds_nobody_up() {
 async fn it_tells_how_it_is() {
     let mut stage = Stage::set().await;
     stage.engine.put(&Run::new("web", 8080));
-    let address = format!("127.0.0.1:{}", crate::common::etcd::free_port());
+    let address = format!("127.0.0.1:{}", free_port());
     stage.start(&["-listen", &address, "-log-format=json"]).await;
     stage.expect(&["web"]).await;
     let status = async |path: &str| {
@@ -282,9 +296,12 @@ async fn it_tells_how_it_is() {
     };
     eventually("it is ready", SOON, async || status("readyz").await == Some(200)).await;
     assert_eq!(status("healthz").await, Some(200));
-    let text = quorate::etcd::http::Http::new().get(&format!("http://{address}/metrics"), SOON).await.unwrap().body;
+    let text =
+        quorate::etcd::http::Http::new().get(&format!("http://{address}/metrics"), SOON).await.unwrap().body;
     let text = String::from_utf8_lossy(&text);
-    for line in ["registrator_services{state=\"registered\"} 1", "registrator_containers 1", "registrator_twins 0"] {
+    for line in
+        ["registrator_services{state=\"registered\"} 1", "registrator_containers 1", "registrator_twins 0"]
+    {
         assert!(text.contains(line), "{line} is not in\n{text}");
     }
     stage.engine.stop();
@@ -301,6 +318,34 @@ async fn a_dry_run_writes_nothing_and_says_what_it_would() {
     assert!(program.wait(SOON).success(), "{}", program.log());
     let log = program.log();
     assert!(log.contains("/registrator/web/host1:web:80 = 10.9.17.201:8080\n"), "{log}");
-    assert!(log.contains("/skydns/local/cluster/web/host1-web-80 = {\"host\":\"10.9.17.201\",\"port\":8080,\"ttl\":30}\n"), "{log}");
+    assert!(
+        log.contains(
+            "/skydns/local/cluster/web/host1-web-80 = {\"host\":\"10.9.17.201\",\"port\":8080,\"ttl\":30}\n"
+        ),
+        "{log}"
+    );
     assert_eq!(stage.registry.keys("").await, Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn etcd_is_spoken_to_with_tls_and_only_if_its_certificate_is_known() {
+    let binary = binary(Minor::V3_6);
+    let folder = tempfile::Builder::new().prefix("quorate-test-").tempdir().unwrap();
+    let mut member = Etcd::place(&binary, "m0", folder.path());
+    let secure = format!("https://127.0.0.1:{}", free_port());
+    let both = format!("--listen-client-urls={},{secure}", member.client_url);
+    let peers = [member.peer()];
+    // etcd makes a certificate for itself.
+    member.start("new", &peers, &["--auto-tls", &both]);
+    member.wait_ready();
+    let certificate = member.folder.join("data/fixtures/client/cert.pem");
+    let mut stage = Stage::with(Cluster { members: vec![member], binary, folder }).await;
+    stage.engine.put(&Run::new("web", 8080));
+    let certificate = certificate.to_str().unwrap();
+    let environment = [("ETCD_ENDPOINTS", secure.as_str()), ("ETCD_CA_CERT_FILE", certificate)];
+    stage.program = Some(stage.spawn(&[], &environment));
+    stage.expect(&["web"]).await;
+    let nobody = [("ETCD_ENDPOINTS", secure.as_str())];
+    let mut stranger = stage.spawn(&[], &nobody);
+    assert_eq!(stranger.wait(SOON).code(), Some(1), "{}", stranger.log());
 }

@@ -68,7 +68,15 @@ fn names_and_ids_are_cleaned_as_the_v2_api_did_and_never_leave_the_prefix() {
     let id = |id: &str| keys(&[("SERVICE_ID", id)]).map(|all| all.join(" "));
     assert_eq!(id("host2:web:80").as_deref(), Ok("/registrator/web/host2:web:80"));
     assert_eq!(id("x/y").as_deref(), Ok("/registrator/web/x/y"));
-    for refused in [name("../x"), name("../../x"), name(&"n".repeat(10_000)), id("../../../x"), id("/"), id("."), id("..")] {
+    for refused in [
+        name("../x"),
+        name("../../x"),
+        name(&"n".repeat(10_000)),
+        id("../../../x"),
+        id("/"),
+        id("."),
+        id(".."),
+    ] {
         let words = refused.unwrap_err().join(" ");
         assert!(words.len() < 300, "{words}");
     }
@@ -111,7 +119,20 @@ fn hostile_text() -> impl Strategy<Value = String> {
 }
 
 fn hostile_key() -> impl Strategy<Value = String> {
-    let known = ["NAME", "ID", "TAGS", "IGNORE", "80_NAME", "80_ID", "80_TAGS", "1-99_NAME", "REGION", "scheme", "weight", ""];
+    let known = [
+        "NAME",
+        "ID",
+        "TAGS",
+        "IGNORE",
+        "80_NAME",
+        "80_ID",
+        "80_TAGS",
+        "1-99_NAME",
+        "REGION",
+        "scheme",
+        "weight",
+        "",
+    ];
     prop_oneof![
         proptest::sample::select(known.to_vec()).prop_map(|key| format!("SERVICE_{key}")),
         hostile_text().prop_map(|key| format!("SERVICE_{key}")),

@@ -314,7 +314,10 @@ async fn what_others_delete_comes_back_and_what_was_left_goes() {
     stage.engine.vanish(&id_of("web"));
     stage.start(&["-ttl=6", "-ttl-refresh=1"]).await;
     let wanted = vec!["/registrator/old/host2:there:80".to_owned()];
-    eventually("the key of the vanished container goes", Duration::from_secs(4), async || stage.keys().await == wanted).await;
+    eventually("the key of the vanished container goes", Duration::from_secs(4), async || {
+        stage.keys().await == wanted
+    })
+    .await;
 }
 
 // life cycle: dockerd-restart
@@ -373,7 +376,8 @@ async fn the_start_waits_for_etcd_as_often_as_it_is_told() {
     assert_eq!(status.code(), Some(1), "{}", impatient.log());
     assert!(impatient.log().contains("Connecting to backend (1/1)"), "{}", impatient.log());
     let patient = stage.spawn(&["-retry-attempts=-1", "-retry-interval=50"], &[]);
-    eventually("it tries again", SOON, async || patient.log().matches("Connecting to backend").count() > 3).await;
+    eventually("it tries again", SOON, async || patient.log().matches("Connecting to backend").count() > 3)
+        .await;
     stage.etcd.members[0].restart();
     stage.etcd.members[0].wait_ready();
     stage.expect(&["web"]).await;
@@ -432,16 +436,20 @@ async fn a_foreign_key_is_taken_only_if_that_is_asked_for() {
 #[tokio::test(flavor = "multi_thread")]
 async fn hostile_labels_cost_their_service_and_nothing_else() {
     let mut stage = Stage::set().await;
-    let names = ["../x", "../../x", "..", "a//b", "a/../b", "a\u{0}b", "a\nb", "{{ . }}", &"n".repeat(10_000)];
+    let names =
+        ["../x", "../../x", "..", "a//b", "a/../b", "a\u{0}b", "a\nb", "{{ . }}", &"n".repeat(10_000)];
     for (number, name) in names.iter().enumerate() {
         stage.engine.put(&Run::new(&format!("c{number}"), 8000).label("SERVICE_NAME", name));
     }
-    stage.engine.put(&Run::new("web", 8080).env("SERVICE_TAGS=a").label("SERVICE_ATTR", &"x".repeat(100_000)));
+    stage
+        .engine
+        .put(&Run::new("web", 8080).env("SERVICE_TAGS=a").label("SERVICE_ATTR", &"x".repeat(100_000)));
     stage.start(&["-output", "json=/json", "-tags", "{{ .Name }},{{ index .Config.Env 0 }}"]).await;
     eventually("the good one", SOON, async || stage.keys().await.contains(&key("web"))).await;
     let all = stage.registry.keys("").await;
     assert!(
-        all.iter().all(|key| key.starts_with(PREFIX) || key.starts_with("/json/") || key.starts_with("quorate/")),
+        all.iter()
+            .all(|key| key.starts_with(PREFIX) || key.starts_with("/json/") || key.starts_with("quorate/")),
         "{all:?}"
     );
     // Four of the nine names lead nowhere; the attribute of 100 KB is too long for the output in JSON.

@@ -5,6 +5,7 @@ mod cases;
 mod command_line;
 #[path = "../common/mod.rs"]
 mod common;
+mod consumers;
 mod faults;
 mod hostile;
 mod life;

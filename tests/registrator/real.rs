@@ -28,7 +28,8 @@ fn docker(arguments: &[&str]) -> Result<String, String> {
 }
 
 async fn docker_all(verb: &[&str], names: &[String]) {
-    let arguments: Vec<String> = verb.iter().map(|&one| one.to_owned()).chain(names.iter().cloned()).collect();
+    let arguments: Vec<String> =
+        verb.iter().map(|&one| one.to_owned()).chain(names.iter().cloned()).collect();
     let run = move || docker(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
     tokio::task::spawn_blocking(run).await.unwrap().unwrap();
 }
@@ -109,7 +110,10 @@ async fn a_real_engine_loses_and_leaves_nothing() {
     for name in &all.names {
         all.run(name, &["--detach"], &WAIT).unwrap();
         let began = Instant::now();
-        eventually("its key", SOON, async || ours().await.iter().any(|(key, _)| key.ends_with(&format!(":{name}:80")))).await;
+        eventually("its key", SOON, async || {
+            ours().await.iter().any(|(key, _)| key.ends_with(&format!(":{name}:80")))
+        })
+        .await;
         times.push(began.elapsed());
     }
     times.sort();
@@ -128,7 +132,8 @@ async fn a_real_engine_loses_and_leaves_nothing() {
     docker_all(&["start"], &all.names).await;
     expect("docker start of 24 in one command", COUNT).await;
     docker_all(&["rename", &all.names[0]], &[format!("{prefix}renamed")]).await;
-    eventually("the new name", SOON, async || ours().await.iter().any(|(key, _)| key.contains("renamed"))).await;
+    eventually("the new name", SOON, async || ours().await.iter().any(|(key, _)| key.contains("renamed")))
+        .await;
     docker_all(&["rename", &format!("{prefix}renamed")], &all.names[..1]).await;
     docker_all(&["stop", "--time=1"], &all.names).await;
     expect("docker stop of 24 in one command", 0).await;
@@ -138,7 +143,20 @@ async fn a_real_engine_loses_and_leaves_nothing() {
         let _ = all.run(&name, &["--rm"], &["/etcd", "--version"]);
     }
     let host = format!("{prefix}host");
-    docker(&["run", "--detach", "--net=host", "--name", &host, &all.image, "/etcd", "gateway", "start", "--listen-addr=127.0.0.1:0", "--endpoints=127.0.0.1:1"]).unwrap();
+    docker(&[
+        "run",
+        "--detach",
+        "--net=host",
+        "--name",
+        &host,
+        &all.image,
+        "/etcd",
+        "gateway",
+        "start",
+        "--listen-addr=127.0.0.1:0",
+        "--endpoints=127.0.0.1:1",
+    ])
+    .unwrap();
     expect("one on the network of the host", 1).await;
     let (_, value) = ours().await.remove(0);
     docker(&["rm", "--force", &host]).unwrap();

@@ -48,12 +48,18 @@ fn templates_render_as_in_go() {
         ("{{ splitIndex -1 \"/\" .Config.Image }}", "web:1.2"),
         ("{{ splitIndex 1 \"/\" .Config.Image }}", "team"),
         ("{{ matchFirstElement \"^SERVICE_8\" .Config.Env }}", "SERVICE_8105_NAME=foo"),
-        ("{{ matchAllElements \"^SERVICE_[0-9]+\" .Config.Env }}", "[SERVICE_8105_NAME=foo SERVICE_9404_NAME=bar]"),
+        (
+            "{{ matchAllElements \"^SERVICE_[0-9]+\" .Config.Env }}",
+            "[SERVICE_8105_NAME=foo SERVICE_9404_NAME=bar]",
+        ),
         ("{{ jsonParse `{\"a\":{\"b\":[1,\"x\"]}}` \"a::b::[1]\" }}", "x"),
         ("{{ if .Config.Labels.team }}yes{{ else }}no{{ end }}", "yes"),
         ("{{ if .Config.Labels.empty }}yes{{ else if eq 1 1 }}second{{ else }}no{{ end }}", "second"),
         ("{{ with .Config.Labels.team }}{{.}}{{ end }}", "shop"),
-        ("{{ range $k, $v := .Config.Labels }}{{$k}}={{$v}};{{ end }}", "com.acme.env=prod;empty=;team=shop;"),
+        (
+            "{{ range $k, $v := .Config.Labels }}{{$k}}={{$v}};{{ end }}",
+            "com.acme.env=prod;empty=;team=shop;",
+        ),
         ("{{ range .Config.Env }}{{ splitIndex 1 \"=\" . }} {{ end }}", "web foo bar "),
         ("{{ range $i, $e := .Config.Env }}{{ if $i }},{{ end }}{{ $i }}{{ end }}", "0,1,2"),
         ("{{ $x := .Name }}{{ $x }}{{ $x = \"y\" }}{{ $x }}", "/weby"),
@@ -72,10 +78,26 @@ fn templates_render_as_in_go() {
 #[test]
 fn templates_that_are_wrong_are_told() {
     for template in [
-        "{{ nosuch }}", "{{", "{{ if .Name }}x", "{{ end }}", "{{ \"x }}", "{{ .Name | }}", "{{ (.Name }}",
-        "{{ httpGet \"http://x\" }}", "{{ define \"x\" }}{{ end }}", "{{ sIndex 0 .Config.Labels.nothing }}",
-        "{{ matchFirstElement \"(\" .Config.Env }}", "{{ toUpper 1 2 }}", "{{ range .Name }}{{ end }}", "{{ $y }}",
-        "{{ .Name 1 }}", "{{ lt \"a\" 1 }}", "{{ index .Config.Env 9 }}", "{{ printf \"%z\" 1 }}", "{{ , }}", "{{ % }}",
+        "{{ nosuch }}",
+        "{{",
+        "{{ if .Name }}x",
+        "{{ end }}",
+        "{{ \"x }}",
+        "{{ .Name | }}",
+        "{{ (.Name }}",
+        "{{ httpGet \"http://x\" }}",
+        "{{ define \"x\" }}{{ end }}",
+        "{{ sIndex 0 .Config.Labels.nothing }}",
+        "{{ matchFirstElement \"(\" .Config.Env }}",
+        "{{ toUpper 1 2 }}",
+        "{{ range .Name }}{{ end }}",
+        "{{ $y }}",
+        "{{ .Name 1 }}",
+        "{{ lt \"a\" 1 }}",
+        "{{ index .Config.Env 9 }}",
+        "{{ printf \"%z\" 1 }}",
+        "{{ , }}",
+        "{{ % }}",
     ] {
         assert!(rendered(template).is_err(), "{template}: {:?}", rendered(template));
     }
@@ -86,7 +108,9 @@ fn templates_that_do_too_much_are_stopped() {
     let nested = "{{ range $.Config.Env }}".repeat(12) + "x" + &"{{ end }}".repeat(12);
     let deep = "{{ range .Config.Env }}".repeat(60) + "x" + &"{{ end }}".repeat(60);
     let parentheses = format!("{{{{ {}1{} }}}}", "(".repeat(5000), ")".repeat(5000));
-    let growing = "{{ $x := \"0123456789\" }}".to_owned() + &"{{ $x = replace -1 \"0\" $x $x }}".repeat(40) + "{{ $x }}";
+    let growing = "{{ $x := \"0123456789\" }}".to_owned()
+        + &"{{ $x = replace -1 \"0\" $x $x }}".repeat(40)
+        + "{{ $x }}";
     for template in [nested, deep, parentheses, growing] {
         assert!(rendered(&template).is_err(), "{:.60}", template);
     }

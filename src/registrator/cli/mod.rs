@@ -81,7 +81,10 @@ pub struct Access {
 impl fmt::Debug for Access {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let user = self.credentials.as_ref().map(|(user, _)| user);
-        f.debug_struct("Access").field("endpoints", &self.endpoints).field("user", &user).finish_non_exhaustive()
+        f.debug_struct("Access")
+            .field("endpoints", &self.endpoints)
+            .field("user", &user)
+            .finish_non_exhaustive()
     }
 }
 
@@ -326,5 +329,7 @@ fn access(registry: uri::Registry, environment: &dyn Fn(&str) -> Option<String>)
 /// `:9100` means all addresses, as in Go.
 fn address_of(text: &str) -> Result<SocketAddr, Refusal> {
     let whole = if text.starts_with(':') { format!("[::]{text}") } else { text.to_owned() };
-    whole.parse().map_err(|_| Refusal::value(format!("-listen: {text:?} is no address and port, such as :9100")))
+    whole
+        .parse()
+        .map_err(|_| Refusal::value(format!("-listen: {text:?} is no address and port, such as :9100")))
 }

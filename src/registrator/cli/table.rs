@@ -35,7 +35,11 @@ pub(super) const FLAGS: &[Flag] = &[
     text("output", "", "A further FORMAT=PREFIX to write; may be given several times"),
     text("pause", "keep", "Keys of paused containers: \"keep\" or \"remove\""),
     integer("resync", "60", "Frequency with which services are resynchronized, in seconds"),
-    integer("retry-attempts", "0", "Max retry attempts to reach etcd and Docker at the start. Use -1 for infinite retries"),
+    integer(
+        "retry-attempts",
+        "0",
+        "Max retry attempts to reach etcd and Docker at the start. Use -1 for infinite retries",
+    ),
     integer("retry-interval", "2000", "Interval (in millisecond) between retry-attempts."),
     text("tags", "", "Append tags for all registered services (supports Go template)"),
     integer("ttl", "0", "TTL for services (given as 0: keys without a lease)"),

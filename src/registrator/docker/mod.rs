@@ -26,6 +26,8 @@ use read::Reader;
 pub struct Engine {
     docker: Docker,
     reader: Reader,
+    /// Where it is, for messages.
+    place: String,
 }
 
 /// Why the engine gave no answer.
@@ -38,7 +40,7 @@ pub enum EngineError {
     #[error("DOCKER_HOST {0:?} is no unix://, tcp:// or http:// address")]
     Host(String),
     /// The engine can't be asked, or said no.
-    #[error("cannot {question} of the Docker engine at {engine}: {why}")]
+    #[error("the Docker engine at {engine} does not answer: cannot {question}: {why}")]
     Failed {
         /// What was asked.
         question: String,
@@ -71,8 +73,20 @@ pub enum Heard {
 
 /// The events that mean a container has to be looked at. Podman says `died` for `die`.
 const ACTIONS: [&str; 14] = [
-    "start", "restart", "die", "died", "stop", "kill", "oom", "pause", "unpause", "rename", "health_status", "update",
-    "destroy", "remove",
+    "start",
+    "restart",
+    "die",
+    "died",
+    "stop",
+    "kill",
+    "oom",
+    "pause",
+    "unpause",
+    "rename",
+    "health_status",
+    "update",
+    "destroy",
+    "remove",
 ];
 
 /// The events of networks that change a container.
@@ -87,7 +101,8 @@ impl Engine {
     /// # Errors
     /// When there is no socket, or `DOCKER_HOST` is no address.
     pub fn new(access: &DockerAccess, tags: Template, ip_label: Option<String>) -> Result<Self, EngineError> {
-        Ok(Self { docker: socket::open(access)?, reader: Reader::new(tags, ip_label) })
+        let (docker, place) = socket::open(access)?;
+        Ok(Self { docker, reader: Reader::new(tags, ip_label), place })
     }
 
     /// The version of the engine, as it says itself.
@@ -152,7 +167,7 @@ impl Engine {
             }
             source = cause.source();
         }
-        EngineError::Failed { question: question.to_owned(), engine: self.reader.place.clone(), why }
+        EngineError::Failed { question: question.to_owned(), engine: self.place.clone(), why }
     }
 }
 
@@ -186,8 +201,12 @@ fn heard(event: EventMessage) -> Option<Heard> {
 
 fn listed(one: ContainerSummary) -> Option<Listed> {
     let id = one.id?;
-    let mut ports: Vec<String> =
-        one.ports.iter().flatten().map(|port| format!("{:?} {:?} {} {:?}", port.ip, port.public_port, port.private_port, port.typ)).collect();
+    let mut ports: Vec<String> = one
+        .ports
+        .iter()
+        .flatten()
+        .map(|port| format!("{:?} {:?} {} {:?}", port.ip, port.public_port, port.private_port, port.typ))
+        .collect();
     ports.sort();
     let networks = one.network_settings.and_then(|settings| settings.networks).unwrap_or_default();
     let mut networks: Vec<String> = networks

@@ -16,8 +16,6 @@ use super::super::{
 pub(super) struct Reader {
     tags: Template,
     ip_label: Option<String>,
-    /// Where the engine is, for messages.
-    pub(super) place: String,
 }
 
 /// What an engine uses when the image does not say otherwise.
@@ -26,7 +24,7 @@ const STOP_TIMEOUT: i64 = 10;
 
 impl Reader {
     pub(super) fn new(tags: Template, ip_label: Option<String>) -> Self {
-        Self { tags, ip_label, place: "the socket".to_owned() }
+        Self { tags, ip_label }
     }
 
     /// A container, cut down.
@@ -105,9 +103,8 @@ fn network(settings: NetworkSettings) -> (Ports, Networks) {
         port: one.host_port.unwrap_or_default(),
     };
     let ports = settings.ports.unwrap_or_default().into_iter();
-    let ports = ports.map(|(port, all)| {
-        (Port::parse(&port), all.unwrap_or_default().into_iter().map(binding).collect())
-    });
+    let ports = ports
+        .map(|(port, all)| (Port::parse(&port), all.unwrap_or_default().into_iter().map(binding).collect()));
     let networks = settings.networks.unwrap_or_default().into_iter();
     let networks = networks.map(|(name, one)| {
         let network = Network {

@@ -22,8 +22,8 @@ pub(super) fn candidates(access: &DockerAccess) -> Vec<String> {
     all
 }
 
-/// Prepares a connection.
-pub(super) fn open(access: &DockerAccess) -> Result<Docker, EngineError> {
+/// Prepares a connection, and says where to.
+pub(super) fn open(access: &DockerAccess) -> Result<(Docker, String), EngineError> {
     let host = match &access.host {
         Some(host) => host.clone(),
         None => {
@@ -46,8 +46,13 @@ pub(super) fn open(access: &DockerAccess) -> Result<Docker, EngineError> {
         },
         _ => return Err(EngineError::Host(host)),
     };
-    opened.map_err(|error| match error {
-        BollardError::SocketNotFoundError(path) => EngineError::NoSocket(path),
-        error => EngineError::Failed { question: "open".into(), engine: host, why: error.to_string() },
-    })
+    match opened {
+        Ok(docker) => Ok((docker, host)),
+        Err(BollardError::SocketNotFoundError(path)) => Err(EngineError::NoSocket(path)),
+        Err(error) => Err(EngineError::Failed {
+            question: "open a connection".into(),
+            engine: host,
+            why: error.to_string(),
+        }),
+    }
 }

@@ -43,7 +43,8 @@ pub(super) enum ConnectError {
 /// Connects, and logs in if there is a user. Files are read every time, so that new certificates and passwords are
 /// taken up.
 pub(super) async fn connect(access: &Access, url: &str) -> Result<Client, ConnectError> {
-    let endpoint = tonic::transport::Endpoint::from_shared(url.to_owned()).map_err(etcd_client::Error::from)?;
+    let endpoint =
+        tonic::transport::Endpoint::from_shared(url.to_owned()).map_err(etcd_client::Error::from)?;
     // Not etcd-client's own balanced channel: that one hides which endpoint is down.
     let channel = match url.starts_with("https://") {
         false => endpoint.connect_with_connector_lazy(connector()),

@@ -31,7 +31,11 @@ impl Ownership {
     /// Whose a key is. Without a lease of their own, keys are the host's whose ID it bears: what the original left
     /// behind, or this program with `-ttl 0`. A key on another lease is somebody else's, whatever its ID says.
     pub(super) fn of(&self, key: &str, lease: i64, is_wanted: bool) -> Owner {
-        let named = || self.outputs.iter().any(|output| key.starts_with(output.prefix.as_str()) && output.names_host(key));
+        let named = || {
+            self.outputs
+                .iter()
+                .any(|output| key.starts_with(output.prefix.as_str()) && output.names_host(key))
+        };
         match (lease, self.lease) {
             (0, 0) if is_wanted || named() => Owner::Mine,
             (0, 0) => Owner::Foreign,

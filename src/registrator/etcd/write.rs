@@ -29,10 +29,8 @@ impl Store {
     ) -> Result<Outcome, Trouble> {
         let lease = ownership.lease;
         let key = |operation: &Operation| operation.key.as_bytes().to_vec();
-        let guards: Vec<Compare> = batch
-            .iter()
-            .map(|one| Compare::mod_revision(key(one), CompareOp::Equal, one.expects))
-            .collect();
+        let guards: Vec<Compare> =
+            batch.iter().map(|one| Compare::mod_revision(key(one), CompareOp::Equal, one.expects)).collect();
         let operations: Vec<TxnOp> = batch
             .iter()
             .map(|one| match &one.value {

@@ -270,7 +270,11 @@ impl Writer {
                 return Err(trouble);
             }
         }
-        Err(Trouble::odd("write the keys", self.store.endpoint(), "somebody else writes them too, all the time"))
+        Err(Trouble::odd(
+            "write the keys",
+            self.store.endpoint(),
+            "somebody else writes them too, all the time",
+        ))
     }
 
     async fn carry_out(&mut self, batch: &[Operation], wish: &Entries) -> Result<(), Trouble> {

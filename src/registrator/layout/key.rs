@@ -12,8 +12,7 @@ pub struct Prefix(String);
 impl Prefix {
     /// Cleans what a person wrote. `leading` says whether keys begin with a slash: consumers differ.
     pub fn new(text: &str, leading: bool) -> Self {
-        let parts: Vec<&str> =
-            text.split('/').filter(|part| !matches!(*part, "" | "." | "..")).collect();
+        let parts: Vec<&str> = text.split('/').filter(|part| !matches!(*part, "" | "." | "..")).collect();
         let mut cleaned = if leading { "/".to_owned() } else { String::new() };
         for part in parts {
             cleaned.push_str(part);

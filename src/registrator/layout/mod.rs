@@ -31,8 +31,7 @@ pub enum Format {
 
 impl Format {
     /// All formats.
-    pub const ALL: [Format; 5] =
-        [Format::Plain, Format::Json, Format::Skydns, Format::Grpc, Format::Traefik];
+    pub const ALL: [Format; 5] = [Format::Plain, Format::Json, Format::Skydns, Format::Grpc, Format::Traefik];
 
     /// Its name on the command line.
     pub fn name(self) -> &'static str {

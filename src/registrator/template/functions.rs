@@ -10,9 +10,32 @@ use serde_json::Value;
 
 /// All of them.
 pub(super) const NAMES: &[&str] = &[
-    "strSlice", "sIndex", "mIndex", "toUpper", "toLower", "replace", "join", "split", "splitIndex",
-    "matchFirstElement", "matchAllElements", "jsonParse", "and", "or", "not", "eq", "ne", "lt", "le", "gt",
-    "ge", "len", "index", "print", "println", "printf",
+    "strSlice",
+    "sIndex",
+    "mIndex",
+    "toUpper",
+    "toLower",
+    "replace",
+    "join",
+    "split",
+    "splitIndex",
+    "matchFirstElement",
+    "matchAllElements",
+    "jsonParse",
+    "and",
+    "or",
+    "not",
+    "eq",
+    "ne",
+    "lt",
+    "le",
+    "gt",
+    "ge",
+    "len",
+    "index",
+    "print",
+    "println",
+    "printf",
 ];
 
 /// Calls a function.
@@ -75,7 +98,8 @@ pub(super) fn show(value: &Value) -> String {
             format!("[{}]", all.iter().map(show).collect::<Vec<_>>().join(" "))
         }
         Value::Object(all) => {
-            let pairs: Vec<String> = all.iter().map(|(key, value)| format!("{key}:{}", show(value))).collect();
+            let pairs: Vec<String> =
+                all.iter().map(|(key, value)| format!("{key}:{}", show(value))).collect();
             format!("map[{}]", pairs.join(" "))
         }
     }
@@ -149,7 +173,8 @@ fn slice(text: &str, bounds: &[Value]) -> Result<Value, String> {
 
 fn matching(pattern: &Value, list: &Value) -> Result<Vec<String>, String> {
     let pattern = text_of(pattern)?;
-    let pattern = Regex::new(pattern).map_err(|error| format!("{pattern:?} is no regular expression: {error}"))?;
+    let pattern =
+        Regex::new(pattern).map_err(|error| format!("{pattern:?} is no regular expression: {error}"))?;
     Ok(strings(list)?.into_iter().filter(|one| pattern.is_match(one)).collect())
 }
 
@@ -199,7 +224,9 @@ fn length(value: &Value) -> Result<Value, String> {
 fn index(value: &Value, key: &Value) -> Result<Value, String> {
     match (value, key) {
         (Value::Null, _) => Ok(Value::Null),
-        (Value::Object(map), Value::String(key)) => Ok(map.get(key).cloned().unwrap_or_else(|| Value::from(""))),
+        (Value::Object(map), Value::String(key)) => {
+            Ok(map.get(key).cloned().unwrap_or_else(|| Value::from("")))
+        }
         (Value::Array(all), key) => {
             let at = usize::try_from(integer(key)?).unwrap_or(usize::MAX);
             all.get(at).cloned().ok_or_else(|| format!("index {at} is out of range"))

@@ -116,10 +116,12 @@ fn block(keyword: &str, head: &str, all: &mut Pieces, depth: usize) -> Result<No
             _ => return Err(format!("{keyword} is not closed with {{{{end}}}}")),
         },
         // `else if` is an `if` inside of the `else`, which shares its `end`.
-        Some(other) => match other.strip_prefix("else").map(str::trim).and_then(|rest| rest.split_once(' ')) {
-            Some((inner @ ("if" | "with"), rest)) => vec![block(inner, rest, all, depth + 1)?],
-            _ => return Err(format!("{{{{{other}}}}} is not understood")),
-        },
+        Some(other) => {
+            match other.strip_prefix("else").map(str::trim).and_then(|rest| rest.split_once(' ')) {
+                Some((inner @ ("if" | "with"), rest)) => vec![block(inner, rest, all, depth + 1)?],
+                _ => return Err(format!("{{{{{other}}}}} is not understood")),
+            }
+        }
         None => return Err(format!("{keyword} is not closed with {{{{end}}}}")),
     };
     Ok(match keyword {

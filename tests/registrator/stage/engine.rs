@@ -190,7 +190,12 @@ impl Engine {
     pub fn put(&self, run: &Run) {
         let mut world = self.world();
         world.clock += 1;
-        let started = format!("2026-11-22T{:02}:{:02}:{:02}Z", world.clock / 3600 % 24, world.clock / 60 % 60, world.clock % 60);
+        let started = format!(
+            "2026-11-22T{:02}:{:02}:{:02}Z",
+            world.clock / 3600 % 24,
+            world.clock / 60 % 60,
+            world.clock % 60
+        );
         let mut ports = json!({});
         let mut exposed = json!({});
         for (port, host_port) in &run.ports {
@@ -274,7 +279,9 @@ fn count(engine: &Engine, question: &str) {
 
 async fn version(State(engine): State<Engine>) -> Json {
     count(&engine, "version");
-    Json(json!({"Version": "29.3.1", "ApiVersion": "1.52", "MinAPIVersion": "1.44", "Os": "linux", "Arch": "amd64"}))
+    Json(
+        json!({"Version": "29.3.1", "ApiVersion": "1.52", "MinAPIVersion": "1.44", "Os": "linux", "Arch": "amd64"}),
+    )
 }
 
 async fn events(State(engine): State<Engine>, uri: Uri) -> Response {
@@ -319,7 +326,8 @@ async fn inspect(State(engine): State<Engine>, Path(id): Path<String>) -> Respon
     count(&engine, "inspect");
     match engine.world().containers.get(&id) {
         Some(container) => Json(container.clone()).into_response(),
-        None => (StatusCode::NOT_FOUND, Json(json!({"message": format!("No such container: {id}")}))).into_response(),
+        None => (StatusCode::NOT_FOUND, Json(json!({"message": format!("No such container: {id}")})))
+            .into_response(),
     }
 }
 

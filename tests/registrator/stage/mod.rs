@@ -16,7 +16,11 @@ pub mod registry;
 use std::time::{Duration, Instant};
 
 /// Waits for something to become true, with a deadline; says how long it took.
-pub async fn eventually<F: Future<Output = bool>>(what: &str, limit: Duration, mut done: impl FnMut() -> F) -> Duration {
+pub async fn eventually<F: Future<Output = bool>>(
+    what: &str,
+    limit: Duration,
+    mut done: impl FnMut() -> F,
+) -> Duration {
     let began = Instant::now();
     while !done().await {
         assert!(began.elapsed() < limit, "{what}: not within {limit:?}");

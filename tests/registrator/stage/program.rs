@@ -17,7 +17,13 @@ pub struct Program {
 
 impl Program {
     /// Starts it with the name `host1` and the address 10.9.17.201, unless the arguments say otherwise.
-    pub fn start(binary: &str, folder: &Path, docker: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+    pub fn start(
+        binary: &str,
+        folder: &Path,
+        docker: &str,
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Self {
         let number = std::fs::read_dir(folder).unwrap().count();
         let log = folder.join(format!("registrator-{number}.log"));
         let output = File::create(&log).unwrap();

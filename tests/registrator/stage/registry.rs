@@ -44,7 +44,11 @@ impl Registry {
     pub async fn all(&self, prefix: &str) -> BTreeMap<String, String> {
         let options = GetOptions::new().with_prefix();
         let found = self.client.kv_client().get(prefix, Some(options)).await.unwrap();
-        found.kvs().iter().map(|one| (one.key_str().unwrap().into(), one.value_str().unwrap().into())).collect()
+        found
+            .kvs()
+            .iter()
+            .map(|one| (one.key_str().unwrap().into(), one.value_str().unwrap().into()))
+            .collect()
     }
 
     pub async fn keys(&self, prefix: &str) -> Vec<String> {
@@ -84,7 +88,8 @@ impl Registry {
                 let at = Instant::now();
                 for event in answer.events() {
                     let Some(one) = event.kv() else { continue };
-                    let value = (event.event_type() == EventType::Put).then(|| one.value_str().unwrap().to_owned());
+                    let value =
+                        (event.event_type() == EventType::Put).then(|| one.value_str().unwrap().to_owned());
                     seen.lock().unwrap().push(Change { key: one.key_str().unwrap().to_owned(), value, at });
                 }
             }
