@@ -20,7 +20,7 @@ use tokio::{
 use super::{
     cli::Settings,
     diff::Entries,
-    docker::{Engine, Heard},
+    docker::{Engine, EngineError, Heard},
     etcd::writer::Writer,
     host,
     known::{Frame, Known, News},
@@ -105,6 +105,7 @@ pub async fn run(settings: Settings, stop: impl Future<Output = ()>) -> Result<(
         fingerprints: BTreeMap::new(),
         refused: BTreeMap::new(),
         duplicates: Vec::new(),
+        trouble: None,
         resync: settings.resync,
         on_stop: settings.on_stop,
     };
@@ -214,6 +215,7 @@ async fn dry_run(engine: &Engine, frame: Frame) -> Result<(), RunError> {
 /// Listens for ever. A stream that ends is subscribed to again, after a pause that grows while nothing comes of it.
 async fn watch(engine: Engine, tell: mpsc::UnboundedSender<Told>, metrics: Metrics) {
     let mut pause = Duration::from_millis(100);
+    let mut last = String::new();
     loop {
         let began = Instant::now();
         let mut events = engine.events();
@@ -222,9 +224,11 @@ async fn watch(engine: Engine, tell: mpsc::UnboundedSender<Told>, metrics: Metri
             return;
         }
         let mut why = "it ended".to_owned();
+        let mut heard_any = false;
         while let Some(event) = events.next().await {
             match event {
                 Ok(heard) => {
+                    heard_any = true;
                     metrics.heard();
                     if tell.send(Told::Heard(heard)).is_err() {
                         return;
@@ -241,7 +245,11 @@ async fn watch(engine: Engine, tell: mpsc::UnboundedSender<Told>, metrics: Metri
         if began.elapsed() > Duration::from_secs(10) {
             pause = Duration::from_millis(100);
         }
-        tracing::warn!("the stream of events broke: {why}; subscribing again in {} ms", pause.as_millis());
+        // An engine that is away for an hour is not worth a line for each try.
+        if heard_any || why != last {
+            tracing::warn!("the stream of events broke: {why}; subscribing again until it works");
+        }
+        last = why;
         sleep(pause).await;
         pause = (pause * 2).min(Duration::from_secs(5));
     }
@@ -262,6 +270,8 @@ struct Looking {
     refused: BTreeMap<String, usize>,
     /// Keys that two services want, as they were told last.
     duplicates: Vec<String>,
+    /// What the engine failed with last, so that it is said once.
+    trouble: Option<String>,
     resync: Duration,
     on_stop: bool,
 }
@@ -298,7 +308,10 @@ impl Looking {
                 first &= !fine;
             }
             let mut changed = self.known.expire(self.now());
-            changed |= self.look().await;
+            // An engine that does not list does not inspect either.
+            if fine {
+                changed |= self.look().await;
+            }
             let listed = list && fine;
             self.metrics.passed(listed);
             // Nothing is decided before everything was seen once: what is in etcd would look like too much.
@@ -341,11 +354,13 @@ impl Looking {
         let all = match self.engine.list().await {
             Ok(all) => all,
             Err(error) => {
-                self.metrics.docker_error();
-                tracing::warn!("{error}");
+                self.complain(&error);
                 return false;
             }
         };
+        if self.trouble.take().is_some() {
+            tracing::info!("the engine answers again");
+        }
         if first {
             tracing::info!("Syncing services on {} containers", all.len());
         }
@@ -361,6 +376,16 @@ impl Looking {
         }
         self.fingerprints = listed;
         true
+    }
+
+    /// Counts a question without an answer, and says so unless it was said last.
+    fn complain(&mut self, error: &EngineError) {
+        self.metrics.docker_error();
+        let words = error.to_string();
+        if self.trouble.as_ref() != Some(&words) {
+            tracing::warn!("{words}");
+            self.trouble = Some(words);
+        }
     }
 
     /// Inspects what was marked. Whether keys may have changed.
@@ -379,6 +404,7 @@ impl Looking {
             };
             let mut answers = stream::iter(ids).map(inspect).buffer_unordered(AT_ONCE);
             let mut failed = Vec::new();
+            let mut trouble = None;
             while let Some((id, found)) = answers.next().await {
                 let now = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
                 let news = match found {
@@ -396,8 +422,7 @@ impl Looking {
                     }
                     Ok(None) => self.known.remove(&id),
                     Err(error) => {
-                        self.metrics.docker_error();
-                        tracing::warn!("{error}");
+                        trouble = Some(error);
                         failed.push(id);
                         continue;
                     }
@@ -409,6 +434,9 @@ impl Looking {
                 };
             }
             drop(answers);
+            if let Some(error) = trouble {
+                self.complain(&error);
+            }
             self.dirty.extend(self.known.missing_owners());
             if !failed.is_empty() {
                 self.dirty.extend(failed);

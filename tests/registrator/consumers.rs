@@ -141,10 +141,8 @@ async fn the_resolver_of_etcds_go_client_finds_all_instances() {
     ask.args([&stage.etcd.members[0].client_url, "etcd:///grpc/web", "2"]);
     let found = tokio::task::spawn_blocking(move || ask.output().unwrap()).await.unwrap();
     let text = String::from_utf8_lossy(&found.stdout);
-    assert_eq!(
-        text,
-        "10.9.17.201:8080 <nil>\n10.9.17.201:8081 map[region:eu]\n",
-        "{}",
-        String::from_utf8_lossy(&found.stderr)
-    );
+    let wanted = "10.9.17.201:8080\n10.9.17.201:8081\n\
+                  grpc/web/host1:a:80 10.9.17.201:8080 <nil>\n\
+                  grpc/web/host1:b:80 10.9.17.201:8081 map[region:eu]\n";
+    assert_eq!(text, wanted, "{}", String::from_utf8_lossy(&found.stderr));
 }

@@ -1,6 +1,8 @@
 //! What goes wrong around it: streams that break, etcd that goes away, leases that end, the process that is killed.
 
 use std::{
+    path::Path,
+    process::Command,
     sync::atomic::Ordering,
     time::{Duration, Instant},
 };
@@ -327,25 +329,60 @@ async fn a_dry_run_writes_nothing_and_says_what_it_would() {
     assert_eq!(stage.registry.keys("").await, Vec::<String>::new());
 }
 
+/// Runs openssl in a folder. Whether it did what it was asked.
+fn openssl(folder: &Path, arguments: &str) -> bool {
+    let output = Command::new("openssl").args(arguments.split_whitespace()).current_dir(folder).output();
+    output.is_ok_and(|output| output.status.success())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn etcd_is_spoken_to_with_tls_and_only_if_its_certificate_is_known() {
     let binary = binary(Minor::V3_6);
     let folder = tempfile::Builder::new().prefix("quorate-test-").tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let new_key = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2";
+    std::fs::write(at("server.ext"), "subjectAltName=IP:127.0.0.1\nextendedKeyUsage=serverAuth,clientAuth\n")
+        .unwrap();
+    let mut made =
+        openssl(folder.path(), &format!("req -x509 {new_key} -subj /CN=ca -keyout ca.key -out ca.crt"));
+    for name in ["server", "client"] {
+        made &= openssl(
+            folder.path(),
+            &format!("req {new_key} -subj /CN={name} -keyout {name}.key -out {name}.csr"),
+        );
+        made &= openssl(
+            folder.path(),
+            &format!(
+                "x509 -req -in {name}.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 2 -extfile server.ext -out {name}.crt"
+            ),
+        );
+    }
+    if !made {
+        println!("not checked: there is no openssl here to make certificates with");
+        return;
+    }
     let mut member = Etcd::place(&binary, "m0", folder.path());
     let secure = format!("https://127.0.0.1:{}", free_port());
-    let both = format!("--listen-client-urls={},{secure}", member.client_url);
+    let flags = [
+        format!("--listen-client-urls={},{secure}", member.client_url),
+        format!("--cert-file={}", at("server.crt")),
+        format!("--key-file={}", at("server.key")),
+        format!("--trusted-ca-file={}", at("ca.crt")),
+        "--client-cert-auth".to_owned(),
+    ];
     let peers = [member.peer()];
-    // etcd makes a certificate for itself.
-    member.start("new", &peers, &["--auto-tls", &both]);
+    member.start("new", &peers, &flags.each_ref().map(String::as_str));
     member.wait_ready();
-    let certificate = member.folder.join("data/fixtures/client/cert.pem");
+    let (ca, cert, key) = (at("ca.crt"), at("client.crt"), at("client.key"));
     let mut stage = Stage::with(Cluster { members: vec![member], binary, folder }).await;
     stage.engine.put(&Run::new("web", 8080));
-    let certificate = certificate.to_str().unwrap();
-    let environment = [("ETCD_ENDPOINTS", secure.as_str()), ("ETCD_CA_CERT_FILE", certificate)];
-    stage.program = Some(stage.spawn(&[], &environment));
+    let endpoints = ("ETCD_ENDPOINTS", secure.as_str());
+    let known = [endpoints, ("ETCD_CA_CERT_FILE", &ca), ("ETCD_CERT_FILE", &cert), ("ETCD_KEY_FILE", &key)];
+    stage.program = Some(stage.spawn(&[], &known));
     stage.expect(&["web"]).await;
-    let nobody = [("ETCD_ENDPOINTS", secure.as_str())];
-    let mut stranger = stage.spawn(&[], &nobody);
-    assert_eq!(stranger.wait(SOON).code(), Some(1), "{}", stranger.log());
+    // Without the CA nobody is trusted, and without a certificate etcd trusts nobody.
+    for known in [known[..1].to_vec(), known[..2].to_vec(), vec![endpoints, ("ETCD_CA_CERT_FILE", &key)]] {
+        let mut stranger = stage.spawn(&[], &known);
+        assert_eq!(stranger.wait(SOON).code(), Some(1), "{}", stranger.log());
+    }
 }

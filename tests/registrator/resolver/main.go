@@ -1,19 +1,23 @@
-// Resolves a service with etcd's own resolver for gRPC and prints each address once it is known.
+// Resolves a service with etcd's own resolver for gRPC and prints each address once it is known; then each endpoint as the
+// manager of endpoints reads it, with its metadata.
 //
 //	resolver http://127.0.0.1:2379 etcd:///grpc/web 2
 //
-// It ends when so many addresses are there, with their metadata.
+// It ends when so many addresses are there.
 package main
 
 import (
+	"context"
 	"fmt"
 	"net/url"
 	"os"
 	"sort"
 	"strconv"
+	"strings"
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.etcd.io/etcd/client/v3/naming/endpoints"
 	etcdresolver "go.etcd.io/etcd/client/v3/naming/resolver"
 	"google.golang.org/grpc/resolver"
 	"google.golang.org/grpc/serviceconfig"
@@ -31,6 +35,26 @@ func (c conn) ParseServiceConfig(string) *serviceconfig.ParseResult {
 func fail(err error) {
 	fmt.Fprintln(os.Stderr, err)
 	os.Exit(1)
+}
+
+// list prints what the manager of endpoints reads, with metadata.
+func list(client *clientv3.Client, target string) {
+	manager, err := endpoints.NewManager(client, target)
+	if err != nil {
+		fail(err)
+	}
+	all, err := manager.List(context.Background())
+	if err != nil {
+		fail(err)
+	}
+	var lines []string
+	for key, endpoint := range all {
+		lines = append(lines, fmt.Sprintf("%s %s %v", key, endpoint.Addr, endpoint.Metadata))
+	}
+	sort.Strings(lines)
+	for _, line := range lines {
+		fmt.Println(line)
+	}
 }
 
 func main() {
@@ -61,12 +85,7 @@ func main() {
 			var lines []string
 			for _, endpoint := range state.Endpoints {
 				for _, address := range endpoint.Addresses {
-					lines = append(lines, fmt.Sprintf("%s %v", address.Addr, address.Metadata))
-				}
-			}
-			if len(lines) == 0 {
-				for _, address := range state.Addresses {
-					lines = append(lines, fmt.Sprintf("%s %v", address.Addr, address.Metadata))
+					lines = append(lines, address.Addr)
 				}
 			}
 			if len(lines) == wanted {
@@ -74,6 +93,7 @@ func main() {
 				for _, line := range lines {
 					fmt.Println(line)
 				}
+				list(client, strings.TrimPrefix(target.Path, "/"))
 				return
 			}
 		case <-limit:
