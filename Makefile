@@ -78,6 +78,7 @@ bench: setup ## print the figures of the benchmarks
 	cargo bench --locked --bench one_machine
 	cargo bench --locked --bench decide
 	cargo bench --locked --bench many_clusters
+	cargo bench --locked --bench registrator
 
 crds: setup ## write the custom resource definitions from the types
 	@mkdir -p crds "$$CARGO_TARGET_DIR"
@@ -94,8 +95,9 @@ deploy: setup ## write the manifest that installs the operator
 	cargo run --locked --bin quorate -- deployment >"$$new"
 	mv "$$new" deploy/quorate.yaml
 
-image: setup ## pack a static program into an image archive, target/images/quorate.tar
+image: setup ## pack static programs into image archives, target/images/quorate.tar and registrator.tar
 	@scripts/image
+	scripts/image target/images/registrator.tar quorate-registrator
 
 e2e: setup ## install the operator into the Kubernetes of $KUBECONFIG, whose nodes have its image, and test it there
 	@# The default context of kubectl may be anything; a cluster to test on has to be named.

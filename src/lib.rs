@@ -23,6 +23,7 @@ pub mod kubernetes;
 pub mod member;
 pub mod plan;
 pub mod process;
+pub mod registrator;
 pub mod shutdown;
 pub mod telemetry;
 pub mod yaml;

@@ -17,8 +17,16 @@ const PURE: &[&str] = &[
     "src/member/flags.rs",
     "src/member/guard/judge.rs",
     "src/kubernetes/render",
-    "src/registrator/service.rs",
+    "src/registrator/address.rs",
+    "src/registrator/cli",
+    "src/registrator/container.rs",
     "src/registrator/diff.rs",
+    "src/registrator/known.rs",
+    "src/registrator/layout",
+    "src/registrator/metadata.rs",
+    "src/registrator/service.rs",
+    "src/registrator/tags.rs",
+    "src/registrator/template",
 ];
 
 /// Kubernetes' builders name Kubernetes' types; nothing else pure does.
@@ -151,7 +159,7 @@ fn what_decides_touches_nothing() {
             }
         }
     }
-    assert!(read > 15, "only {read} files were found");
+    assert!(read > 30, "only {read} files were found");
     assert!(found.is_empty(), "not pure:\n{}", found.join("\n"));
 }
 

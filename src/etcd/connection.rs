@@ -46,7 +46,7 @@ impl Connection {
 }
 
 /// How TCP connections to members are made, for gRPC and for plain HTTP.
-pub(super) fn connector() -> HttpConnector {
+pub(crate) fn connector() -> HttpConnector {
     let mut connector = HttpConnector::new();
     connector.set_nodelay(true);
     connector.set_connect_timeout(Some(CONNECT_TIMEOUT));

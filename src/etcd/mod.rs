@@ -14,5 +14,6 @@ mod peer;
 pub use call::Call;
 pub use class::{Answer, Class, classify};
 pub use client::{Endpoint, MemberClient, Observer};
+pub(crate) use connection::connector;
 pub use failure::Failure;
 pub use peer::PeerMember;
