@@ -8,6 +8,7 @@
 //! * [`process`] — the platform for one machine: child processes and their folders.
 //! * [`kubernetes`] — the platform for Kubernetes: controllers, watches and the objects of a cluster.
 //! * [`cli`] — the commands and what they show.
+//! * [`registrator`] — the second program: published ports of containers, kept in etcd.
 //! * [`telemetry`] — log lines, metrics, health.
 //! * [`yaml`] — reading and writing YAML, in one place.
 //! * [`shutdown`] — being told to stop.

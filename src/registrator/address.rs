@@ -91,7 +91,7 @@ fn reach(container: &Container, port: &Port, owner: Owner<'_>, rules: &Rules, ho
             // With a bridge of its own a port that is missing is one that is not published (yet).
             "" | "default" | "bridge" | "none" => Outcome::Unpublished,
             // macvlan and ipvlan: the container is in the LAN itself.
-            network => match container.networks.get(network).map(|network| any_address(network)) {
+            network => match container.networks.get(network).map(any_address) {
                 Some(ip) if !ip.is_empty() => at(Place::Own(ip), &port.number),
                 _ => Outcome::Unpublished,
             },

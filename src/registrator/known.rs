@@ -170,7 +170,9 @@ impl Known {
 
     /// When something will have had its time, if anything will.
     pub fn next_expiry(&self) -> Option<u64> {
-        self.held.values().filter_map(|held| held.until).chain(self.stopping.values().copied()).min()
+        let all = self.held.values().filter_map(|held| held.until).chain(self.stopping.values().copied());
+        // The largest number means never.
+        all.filter(|until| *until < u64::MAX).min()
     }
 
     /// Containers whose network is used by others, and that are not known.

@@ -70,9 +70,17 @@ impl FormatTime for TimeOfDay {
 /// What is logged when nothing else is asked for. kube would tell each failed call a second time, as an error.
 const FILTER: &str = "info,kube_client::client::builder=off";
 
+/// A filter that leaves out what must not be told, whatever is asked for: bollard writes whole answers of the engine into
+/// its log, with the environment variables of containers, and those hold passwords.
+fn discreet(filter: &str) -> String {
+    let kept = filter.split(',').filter(|one| !one.trim().starts_with("bollard"));
+    kept.chain(["bollard=off"]).collect::<Vec<_>>().join(",")
+}
+
 /// Begins to log. `RUST_LOG` chooses what; without it, everything from `info` up.
 pub fn init(format: LogFormat, above: Above) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(FILTER));
+    let asked = std::env::var(EnvFilter::DEFAULT_ENV).ok().filter(|text| EnvFilter::try_new(text).is_ok());
+    let filter = EnvFilter::new(discreet(asked.as_deref().unwrap_or(FILTER)));
     let watched = io::stderr().is_terminal();
     let colours = watched && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(above).with_ansi(colours);
@@ -82,4 +90,15 @@ pub fn init(format: LogFormat, above: Above) {
         LogFormat::Text => subscriber.with_target(false).try_init(),
         LogFormat::Json => subscriber.json().flatten_event(true).try_init(),
     };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_bollard_says_is_left_out_whatever_is_asked_for() {
+        assert_eq!(discreet("debug"), "debug,bollard=off");
+        assert_eq!(discreet("info, bollard::docker=trace,bollard=debug,h2=warn"), "info,h2=warn,bollard=off");
+    }
 }

@@ -386,3 +386,21 @@ async fn etcd_is_spoken_to_with_tls_and_only_if_its_certificate_is_known() {
         assert_eq!(stranger.wait(SOON).code(), Some(1), "{}", stranger.log());
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_level_of_the_log_tells_the_variables_of_containers() {
+    let mut stage = Stage::set().await;
+    stage.engine.put(&Run::new("web", 8080));
+    let filter = ("RUST_LOG", "trace,bollard=trace,bollard::docker=debug");
+    stage.program = Some(stage.spawn(&[], &[filter]));
+    stage.expect(&["web"]).await;
+    // What can't be read is not quoted either.
+    stage.engine.put(&Run::new("odd", 8081));
+    stage.engine.change(&id_of("odd"), |one| one["Config"]["Env"] = serde_json::json!(["A=hidden-word", 7]));
+    stage.engine.say("start", &id_of("odd"), &[]);
+    let told = async || stage.program.as_ref().unwrap().log().contains("can't be read");
+    eventually("it says so", SOON, told).await;
+    let log = stage.program().log();
+    assert!(log.contains("DEBUG") && log.contains("TRACE"), "the filter is not in force");
+    assert!(!log.contains("hidden-word"));
+}

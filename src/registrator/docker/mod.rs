@@ -158,6 +158,13 @@ impl Engine {
     }
 
     fn failed(&self, question: &str, error: &BollardError) -> EngineError {
+        let question = question.to_owned();
+        let engine = self.place.clone();
+        // The words of this error quote what could not be read, and that may be anybody's password.
+        if let BollardError::JsonDataError { column, .. } = error {
+            let why = format!("what it says can't be read, near byte {column}");
+            return EngineError::Failed { question, engine, why };
+        }
         let mut why = error.to_string();
         let mut source = std::error::Error::source(error);
         while let Some(cause) = source {
@@ -167,7 +174,7 @@ impl Engine {
             }
             source = cause.source();
         }
-        EngineError::Failed { question: question.to_owned(), engine: self.place.clone(), why }
+        EngineError::Failed { question, engine, why }
     }
 }
 

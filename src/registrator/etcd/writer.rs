@@ -146,6 +146,10 @@ impl Writer {
                 result = work => result,
             };
             retry = self.judge(result).map(|pause| Instant::now() + pause);
+            if wishes.borrow().is_none() {
+                // Nothing is written before the containers were looked at.
+                self.store.metrics.writing(false);
+            }
         }
         if timeout(LEAVE, self.leave()).await.is_err() {
             tracing::warn!("etcd did not answer in time: the keys of this host go when their lease ends");

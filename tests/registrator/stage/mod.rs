@@ -1,14 +1,6 @@
 //! What the tests of the running program share: a scripted engine, a real etcd, and the program between them.
 
 #![allow(dead_code, reason = "the tests and the benchmark each use a part of it")]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a panic is how a test says that it failed"
-)]
-
 pub mod engine;
 pub mod program;
 pub mod registry;
