@@ -105,9 +105,11 @@ e2e: setup ## install the operator into the Kubernetes of $KUBECONFIG, whose nod
 	  echo 'set KUBECONFIG to a cluster that the tests may change' >&2
 	  exit 2
 	fi
-	kubectl apply --server-side --force-conflicts -f deploy/quorate.yaml
-	kubectl --namespace quorate-system rollout restart deployment/quorate
-	kubectl --namespace quorate-system rollout status deployment/quorate --timeout=120s
+	# Not by PATH: programs in C are compiled anew whenever that changes, and all that depends on them.
+	kubectl=$$(command -v kubectl || echo $(cache)/bin/kubectl)
+	"$$kubectl" apply --server-side --force-conflicts -f deploy/quorate.yaml
+	"$$kubectl" --namespace quorate-system rollout restart deployment/quorate
+	"$$kubectl" --namespace quorate-system rollout status deployment/quorate --timeout=120s
 	$(call counted,cargo test --locked --no-fail-fast --test e2e --test e2e_faults --test e2e_rights -- --test-threads=3 --nocapture)
 
 setup: ## install what compiling needs and the machine lacks

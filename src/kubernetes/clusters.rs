@@ -130,7 +130,9 @@ impl Task {
                 Arc::clone(&self.slots).acquire_owned().await
             };
             let watched = self.shared.health.pass(format!("{}/{}", self.key.0, self.key.1));
-            let result = match tokio::time::timeout(LIMIT, pass(&mut engine, &mut story)).await {
+            // In a box, so that a cluster at rest does not take the room of a pass.
+            let pass = Box::pin(pass(&mut engine, &mut story));
+            let result = match tokio::time::timeout(LIMIT, pass).await {
                 Ok(result) => result,
                 Err(_) => {
                     warn!(

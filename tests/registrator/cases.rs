@@ -8,6 +8,7 @@ use quorate::registrator::{
     container::{Binding, Container, Network, Owner, Port, State},
     service::{Host, Service, services},
     tags,
+    template::Answers,
 };
 use serde_json::Value;
 
@@ -64,7 +65,7 @@ fn run(case: &Value, arguments: &[String]) -> Vec<(Service, String, String)> {
     let address = host["resolves_to"].as_str().filter(|ip| !ip.starts_with("127."));
     let host = Host { name: text(&host["hostname"]), ip4: address.map(str::to_owned), ip6: None };
     let rendered = case["force_tags_rendered"].as_str();
-    let given = settings.tags.render(&Value::Null).unwrap_or_default();
+    let given = settings.tags.render(&Value::Null, &Answers::new()).unwrap_or_default();
     let main = container(&case["container"], &text(&case["container"]["id"]), rendered.unwrap_or(&given));
     let others: BTreeMap<String, Container> = case["other_containers"]
         .as_object()

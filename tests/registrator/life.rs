@@ -463,3 +463,29 @@ async fn hostile_labels_cost_their_service_and_nothing_else() {
     assert!(log.contains("out of range"), "{log}");
     stage.engine.silent.store(false, Ordering::Relaxed);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tags_may_come_from_another_server_if_that_is_allowed() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/zone", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let _ = stream.read(&mut [0; 1024]).await;
+            let said = b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\nconnection: close\r\n\r\nzone-a";
+            let _ = stream.write_all(said).await;
+        }
+    });
+    let mut stage = Stage::set().await;
+    let template = format!("{{{{ httpGet {url:?} }}}}");
+    let mut refused = stage.spawn(&["-tags", &template], &[]);
+    assert_eq!(refused.wait(SOON).code(), Some(1));
+    assert!(refused.log().contains("-allow-http-get"), "{}", refused.log());
+    stage.engine.run(&Run::new("web", 8080));
+    stage.start(&["-allow-http-get", "-format=json", "-tags", &template]).await;
+    stage.expect(&["web"]).await;
+    let value = stage.registry.value(&key("web")).await.unwrap();
+    assert!(value.contains(r#""tags":["zone-a"]"#), "{value}");
+}

@@ -1,6 +1,6 @@
 //! The templates of `-tags`: what Go's `text/template` with the original's functions makes of them.
 
-use quorate::registrator::template::Template;
+use quorate::registrator::template::{Answers, Template, TemplateError};
 use serde_json::{Value, json};
 
 fn container() -> Value {
@@ -18,7 +18,9 @@ fn container() -> Value {
 }
 
 fn rendered(template: &str) -> Result<String, String> {
-    Template::parse(template).and_then(|one| one.render(&container())).map_err(|error| error.to_string())
+    Template::parse(template, false)
+        .and_then(|one| one.render(&container(), &Answers::new()))
+        .map_err(|error| error.to_string())
 }
 
 #[test]
@@ -114,4 +116,19 @@ fn templates_that_do_too_much_are_stopped() {
     for template in [nested, deep, parentheses, growing] {
         assert!(rendered(&template).is_err(), "{:.60}", template);
     }
+}
+
+#[test]
+fn what_other_servers_say_is_asked_for_and_given() {
+    let text =
+        "{{ if .Name }}{{ httpGet (print \"http://x/\" .Id) | toUpper }},{{ httpGet \"http://y\" }}{{ end }}";
+    let refused = Template::parse(text, false).unwrap_err().to_string();
+    assert!(refused.contains("-allow-http-get"), "{refused}");
+    let template = Template::parse(text, true).unwrap();
+    let mut answers = Answers::new();
+    for (url, answer) in [("http://x/e20f9c1a7656", "zone-a"), ("http://y", "b")] {
+        assert_eq!(template.render(&container(), &answers), Err(TemplateError::Needs(url.into())));
+        answers.insert(url.into(), answer.into());
+    }
+    assert_eq!(template.render(&container(), &answers).unwrap(), "ZONE-A,b");
 }

@@ -182,7 +182,7 @@ fn settings(
     let registry = uri::parse(uri).map_err(|error| Refusal::value(error.to_string()))?;
     let outputs = outputs(given, &registry)?;
     let etcd = access(registry, environment)?;
-    let tags = Template::parse(given.text("tags").unwrap_or_default())
+    let tags = Template::parse(given.text("tags").unwrap_or_default(), given.switch("allow-http-get"))
         .map_err(|error| Refusal::value(error.to_string()))?;
     let choice = |name: &str, allowed: [&str; 2]| match given.text(name).unwrap_or(allowed[0]) {
         value if value == allowed[0] => Ok(false),

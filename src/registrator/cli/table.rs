@@ -16,6 +16,7 @@ const fn switch(name: &'static str, default: &'static str, help: &'static str) -
 
 /// All flags, by name as Go lists them.
 pub(super) const FLAGS: &[Flag] = &[
+    switch("allow-http-get", "", "Let the template of -tags ask other servers with httpGet"),
     switch("cleanup", "", "Remove dangling services; always done, accepted for old command lines"),
     text("deregister", "always", "Deregister exited services \"always\" or \"on-success\""),
     switch("deregister-on-exit", "true", "Remove the keys of this host when the registrator is told to end"),

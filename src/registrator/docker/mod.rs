@@ -132,7 +132,7 @@ impl Engine {
     /// When the engine does not answer.
     pub async fn inspect(&self, id: &str) -> Result<Option<Container>, EngineError> {
         match self.docker.inspect_container(id, None::<InspectContainerOptions>).await {
-            Ok(found) => Ok(Some(self.reader.container(found))),
+            Ok(found) => Ok(Some(self.reader.container(found).await)),
             Err(BollardError::DockerResponseServerError { status_code: 404, .. }) => Ok(None),
             Err(error) => Err(self.failed(&format!("inspect the container {}", short(id)), &error)),
         }

@@ -3,20 +3,30 @@
 //! Environment variables other than `SERVICE_*` hold passwords of other people: they are dropped here, on reading, and
 //! never get further, not even into a template.
 
+use std::time::Duration;
+
 use bollard::models::{ContainerInspectResponse, HealthStatusEnum, NetworkSettings};
 use serde_json::Value;
 
 use super::super::{
     container::{Binding, Container, Health, Network, Port, State},
-    template::Template,
+    template::{Answers, Template, TemplateError},
 };
+use crate::etcd::http::Http;
 
 /// Reads containers for one set of settings.
 #[derive(Debug, Clone)]
 pub(super) struct Reader {
     tags: Template,
     ip_label: Option<String>,
+    /// For `httpGet` in tags.
+    http: Http,
 }
+
+/// How many answers of other servers one rendering may need, and how long each may take: a container is not registered
+/// before.
+const MOST_ANSWERS: usize = 8;
+const ANSWER: Duration = Duration::from_secs(2);
 
 /// What an engine uses when the image does not say otherwise.
 const SIGTERM: i64 = 15;
@@ -24,15 +34,15 @@ const STOP_TIMEOUT: i64 = 10;
 
 impl Reader {
     pub(super) fn new(tags: Template, ip_label: Option<String>) -> Self {
-        Self { tags, ip_label }
+        Self { tags, ip_label, http: Http::new() }
     }
 
     /// A container, cut down.
-    pub(super) fn container(&self, mut found: ContainerInspectResponse) -> Container {
+    pub(super) async fn container(&self, mut found: ContainerInspectResponse) -> Container {
         if let Some(config) = found.config.as_mut() {
             config.env.get_or_insert_default().retain(|entry| entry.starts_with("SERVICE_"));
         }
-        let extra_tags = self.extra_tags(&found);
+        let extra_tags = self.extra_tags(&found).await;
         let config = found.config.unwrap_or_default();
         let wanted = |label: &str| {
             label.starts_with("SERVICE_")
@@ -77,19 +87,40 @@ impl Reader {
     }
 
     /// The tags of `-tags` for a container. A template that does not fit this one costs its tags, not its service.
-    fn extra_tags(&self, found: &ContainerInspectResponse) -> String {
-        let data = match self.tags.is_plain() {
-            true => Ok(Value::Null),
-            false => serde_json::to_value(found),
-        };
-        let rendered = data.map_err(|error| error.to_string());
-        match rendered.and_then(|data| self.tags.render(&data).map_err(|error| error.to_string())) {
+    async fn extra_tags(&self, found: &ContainerInspectResponse) -> String {
+        match self.rendered(found).await {
             Ok(tags) => tags,
             Err(error) => {
                 let id = found.id.as_deref().unwrap_or_default();
                 tracing::warn!("no tags of -tags for the container {}: {error}", super::short(id));
                 String::new()
             }
+        }
+    }
+
+    async fn rendered(&self, found: &ContainerInspectResponse) -> Result<String, String> {
+        let data = match self.tags.is_plain() {
+            true => Value::Null,
+            false => serde_json::to_value(found).map_err(|error| error.to_string())?,
+        };
+        let mut answers = Answers::new();
+        loop {
+            match self.tags.render(&data, &answers) {
+                Ok(tags) => return Ok(tags),
+                Err(TemplateError::Needs(url)) if answers.len() < MOST_ANSWERS => {
+                    let answer = self.ask(&url).await.map_err(|why| format!("httpGet {url}: {why}"))?;
+                    answers.insert(url, answer);
+                }
+                Err(error) => return Err(error.to_string()),
+            }
+        }
+    }
+
+    async fn ask(&self, url: &str) -> Result<String, String> {
+        let reply = self.http.get(url, ANSWER).await.map_err(|fault| fault.to_string())?;
+        match reply.status {
+            200..=299 => Ok(String::from_utf8_lossy(&reply.body).into_owned()),
+            status => Err(format!("it answered with status {status}")),
         }
     }
 }

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::{
-    functions::{self, show, truth},
+    Answers, TemplateError,
+    functions::{self, HTTP_GET, show, text_of, truth},
     parse::{Node, Operand, Pipeline},
 };
 
@@ -17,21 +18,41 @@ const MOST_STEPS: usize = 20_000;
 /// The longest text a template may write, in bytes.
 const LONGEST: usize = 64 * 1024;
 
-struct Run {
+struct Run<'a> {
     variables: BTreeMap<String, Value>,
     output: String,
     steps: usize,
+    answers: &'a Answers,
+    /// The URL whose answer is missing, which ended the rendering.
+    needs: Option<String>,
 }
 
 /// Renders a template.
-pub(super) fn render(nodes: &[Node], root: &Value) -> Result<String, String> {
+pub(super) fn render(nodes: &[Node], root: &Value, answers: &Answers) -> Result<String, TemplateError> {
     let variables = BTreeMap::from([(String::new(), root.clone())]);
-    let mut run = Run { variables, output: String::new(), steps: 0 };
-    run.nodes(nodes, root)?;
-    Ok(run.output)
+    let mut run = Run { variables, output: String::new(), steps: 0, answers, needs: None };
+    match (run.nodes(nodes, root), run.needs) {
+        (Ok(()), _) => Ok(run.output),
+        (Err(_), Some(url)) => Err(TemplateError::Needs(url)),
+        (Err(why), None) => Err(TemplateError::Render(why)),
+    }
 }
 
-impl Run {
+impl Run<'_> {
+    fn call(&mut self, name: &str, arguments: &[Value]) -> Result<Value, String> {
+        let result = match arguments {
+            [url] if name == HTTP_GET => text_of(url).map(str::to_owned).and_then(|url| {
+                let known = self.answers.get(&url).map(|answer| Value::from(answer.as_str()));
+                known.ok_or_else(|| {
+                    self.needs = Some(url);
+                    "its answer is not there".to_owned()
+                })
+            }),
+            _ => functions::call(name, arguments),
+        };
+        result.map_err(|why| format!("{name}: {why}"))
+    }
+
     fn step(&mut self) -> Result<(), String> {
         self.steps += 1;
         match self.steps > MOST_STEPS {
@@ -133,7 +154,7 @@ impl Run {
                 arguments.push(self.operand(operand, dot)?);
             }
             arguments.extend(piped);
-            return functions::call(name, &arguments).map_err(|why| format!("{name}: {why}"));
+            return self.call(name, &arguments);
         }
         if !rest.is_empty() || piped.is_some() {
             return Err("a value that is no function gets arguments".to_owned());
@@ -146,7 +167,7 @@ impl Run {
         match operand {
             Operand::Field(names) => Ok(field(dot, names)),
             Operand::Literal(value) => Ok(value.clone()),
-            Operand::Function(name) => functions::call(name, &[]).map_err(|why| format!("{name}: {why}")),
+            Operand::Function(name) => self.call(name, &[]),
             Operand::Variable(name, names) => match self.variables.get(name) {
                 Some(value) => Ok(field(value, names)),
                 None => Err(format!("variable ${name} is not set")),

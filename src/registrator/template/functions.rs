@@ -8,7 +8,10 @@ use std::cmp::Ordering;
 use regex_lite::Regex;
 use serde_json::Value;
 
-/// All of them.
+/// The one that is not called here, since it needs another server.
+pub(super) const HTTP_GET: &str = "httpGet";
+
+/// All others.
 pub(super) const NAMES: &[&str] = &[
     "strSlice",
     "sIndex",
@@ -118,7 +121,7 @@ pub(super) fn truth(value: &Value) -> bool {
 }
 
 /// A text; what is missing counts as empty, since a map of the original gives an empty text for a key it lacks.
-fn text_of(value: &Value) -> Result<&str, String> {
+pub(super) fn text_of(value: &Value) -> Result<&str, String> {
     match value {
         Value::String(text) => Ok(text),
         Value::Null => Ok(""),

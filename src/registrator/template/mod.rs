@@ -10,7 +10,12 @@ mod functions;
 mod parse;
 mod tokens;
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
+
+/// What servers answered to `httpGet`, by URL. Rendering asks nobody: it says what it needs, and is begun anew with it.
+pub type Answers = BTreeMap<String, String>;
 
 /// A template that was read.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,15 +32,24 @@ pub enum TemplateError {
     /// It does not fit the container.
     #[error("the template of -tags can't be rendered: {0}")]
     Render(String),
+    /// It needs what is at this URL.
+    #[error("the template of -tags needs what is at {0}")]
+    Needs(String),
 }
 
 impl Template {
-    /// Reads a template.
+    /// Reads a template. `asks` says whether it may ask other servers.
     ///
     /// # Errors
-    /// When its text is wrong, or it names a function that is not there.
-    pub fn parse(text: &str) -> Result<Self, TemplateError> {
-        parse::template(text).map(|nodes| Self { nodes }).map_err(TemplateError::Syntax)
+    /// When its text is wrong, or it names a function that is not there or not allowed.
+    pub fn parse(text: &str, asks: bool) -> Result<Self, TemplateError> {
+        let nodes = parse::template(text).map_err(TemplateError::Syntax)?;
+        if !asks && parse::calls(&nodes, functions::HTTP_GET) {
+            let why =
+                "httpGet makes every look at a container wait for another server; -allow-http-get allows it";
+            return Err(TemplateError::Syntax(why.to_owned()));
+        }
+        Ok(Self { nodes })
     }
 
     /// Whether the text is the same for every container, so that no container has to be given to it.
@@ -46,8 +60,9 @@ impl Template {
     /// Renders it for a container, as `docker inspect` shows it.
     ///
     /// # Errors
-    /// When a function gets what it can't work with, or the template does or writes too much.
-    pub fn render(&self, container: &Value) -> Result<String, TemplateError> {
-        evaluate::render(&self.nodes, container).map_err(TemplateError::Render)
+    /// When a function gets what it can't work with, or the template does or writes too much; and
+    /// [`TemplateError::Needs`] when it asks for what is not among the answers.
+    pub fn render(&self, container: &Value, answers: &Answers) -> Result<String, TemplateError> {
+        evaluate::render(&self.nodes, container, answers)
     }
 }

@@ -185,8 +185,9 @@ fn constant_or_function(word: String) -> Result<Operand, String> {
         "true" => Ok(Operand::Literal(Value::Bool(true))),
         "false" => Ok(Operand::Literal(Value::Bool(false))),
         "nil" => Ok(Operand::Literal(Value::Null)),
-        "httpGet" => Err("httpGet is not there: rendering tags must not wait for another server".to_owned()),
-        known if functions::NAMES.contains(&known) => Ok(Operand::Function(word)),
+        known if functions::NAMES.contains(&known) || known == functions::HTTP_GET => {
+            Ok(Operand::Function(word))
+        }
         _ => Err(format!("function {word:?} not defined")),
     }
 }
@@ -196,4 +197,25 @@ fn finished(words: &mut Tokens) -> Result<(), String> {
         None => Ok(()),
         Some(_) => Err("a parenthesis is closed that was not opened".to_owned()),
     }
+}
+
+/// Whether a function is called anywhere.
+pub(super) fn calls(nodes: &[Node], name: &str) -> bool {
+    nodes.iter().any(|node| match node {
+        Node::Text(_) => false,
+        Node::Action(pipeline) => called_in(pipeline, name),
+        Node::If(pipeline, body, otherwise)
+        | Node::With(pipeline, body, otherwise)
+        | Node::Range(_, pipeline, body, otherwise) => {
+            called_in(pipeline, name) || calls(body, name) || calls(otherwise, name)
+        }
+    })
+}
+
+fn called_in(pipeline: &Pipeline, name: &str) -> bool {
+    pipeline.commands.iter().flatten().any(|operand| match operand {
+        Operand::Function(function) => function == name,
+        Operand::Nested(inner, _) => called_in(inner, name),
+        _ => false,
+    })
 }
