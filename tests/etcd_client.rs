@@ -414,13 +414,13 @@ async fn outages(seen: &mut Seen) {
     recovers(alone, "back with a quorum").await;
 }
 
-/// The member answers again within a second.
+/// The member answers again, at once where the machine has time: what it took is printed.
 async fn recovers(client: &MemberClient, what: &str) {
     let began = Instant::now();
     let mut tries = 0;
     while let Err(failure) = client.report().await {
         tries += 1;
-        assert!(began.elapsed() < SECONDS(1), "{what}, and after {tries} tries: {failure}");
+        assert!(began.elapsed() < SECONDS(10), "{what}, and after {tries} tries: {failure}");
         sleep(MILLIS(50)).await;
     }
     println!("{what}: answers after {:?}, {tries} failed tries", began.elapsed());
