@@ -109,10 +109,10 @@ impl Link {
             state.followed.insert(kind.clone());
             return if state.expired.remove(&kind) { Fate::Expired } else { Fate::Pass };
         }
-        if call.lists() {
-            if let Some(old) = state.script.stale.remove(&call.path) {
-                return Fate::Recorded(old);
-            }
+        if call.lists()
+            && let Some(old) = state.script.stale.remove(&call.path)
+        {
+            return Fate::Recorded(old);
         }
         if call.writes() {
             state.writes += 1;
