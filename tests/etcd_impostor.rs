@@ -118,7 +118,7 @@ async fn nobody_at_the_port_and_no_port_at_all() {
     let observer: Observer =
         Arc::new(move |call, _, class| told.lock().unwrap().push((call, class.copied())));
     for (url, class) in [
-        (format!("http://127.0.0.1:{}", common::etcd::free_port()), Class::RetryAfter(MILLIS(500))),
+        (format!("http://127.0.0.1:{}", common::ports::free_port()), Class::RetryAfter(MILLIS(500))),
         ("http://no such host".to_owned(), Class::Broken),
         ("https://127.0.0.1:1".to_owned(), Class::Broken),
     ] {

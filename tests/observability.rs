@@ -13,7 +13,8 @@ use std::{
 };
 
 use common::{
-    etcd::{binary, free_port, wait_until},
+    etcd::{binary, wait_until},
+    ports::free_port,
     up::{Up, command},
 };
 use quorate::plan::version::Minor;

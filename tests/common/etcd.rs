@@ -3,19 +3,18 @@
 use std::{
     fs::File,
     io::{Read, Write},
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
-    sync::{
-        OnceLock,
-        atomic::{AtomicU16, Ordering},
-    },
+    sync::OnceLock,
     time::{Duration, Instant},
 };
 
 use quorate::plan::{EtcdVersion, version::Minor};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
+
+use super::ports::free_port;
 
 /// An etcd program.
 #[derive(Debug, Clone)]
@@ -67,25 +66,6 @@ fn version_of(path: &Path) -> EtcdVersion {
     version
         .and_then(|one| one.trim().parse().ok())
         .unwrap_or_else(|| panic!("{} says {text:?}", path.display()))
-}
-
-/// A port of 127.0.0.1 that nobody uses now.
-///
-/// Ports are tried one after another from a start that differs by process, below the range that the kernel gives to
-/// outgoing connections, so that tests of one process and of several don't meet.
-pub fn free_port() -> u16 {
-    static NEXT: OnceLock<AtomicU16> = OnceLock::new();
-    let next = NEXT.get_or_init(|| {
-        let clock = std::time::UNIX_EPOCH.elapsed().map_or(0, |since| since.subsec_nanos());
-        AtomicU16::new(((std::process::id().wrapping_mul(7_919) ^ (clock >> 8)) % 18_000) as u16)
-    });
-    for _ in 0..18_000 {
-        let port = 11_000 + next.fetch_add(1, Ordering::Relaxed) % 18_000;
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
-        }
-    }
-    panic!("no free port between 11000 and 29000");
 }
 
 /// Waits for something to become true, with a deadline; says how long it took.

@@ -17,7 +17,8 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::{
     MILLIS, SECONDS,
-    etcd::{Binary, free_port, http_status, wait_until},
+    etcd::{Binary, http_status, wait_until},
+    ports::free_port,
     up::processes_below,
 };
 

@@ -14,6 +14,7 @@ pub mod guard;
 pub mod inside;
 pub mod leader;
 pub mod load;
+pub mod ports;
 pub mod rows;
 pub mod up;
 

@@ -4,10 +4,6 @@ use std::{
     fs::{self, File},
     path::{Path, PathBuf},
     process::{Child, Command, Output},
-    sync::{
-        OnceLock,
-        atomic::{AtomicU16, Ordering},
-    },
     time::{Duration, Instant},
 };
 
@@ -15,21 +11,14 @@ use quorate::plan::status::{ClusterStatus, MemberStatus};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use super::etcd::Binary;
-
-/// Where the next cluster looks for ports: 60 places, from one that differs by process, so that tests of one process
-/// don't race for the same ports and those of several seldom do. A cluster rarely gives out more than 25 names, each ten
-/// ports wide.
-fn next_place() -> u16 {
-    static NEXT: OnceLock<AtomicU16> = OnceLock::new();
-    let first = || AtomicU16::new((std::process::id().wrapping_mul(7_919) % 60) as u16);
-    NEXT.get_or_init(first).fetch_add(1, Ordering::Relaxed) % 60
-}
+use super::{etcd::Binary, ports::Place};
 
 /// A cluster under `quorate up`. Everything is killed and deleted when it is dropped.
 pub struct Up {
     pub binary: Binary,
     pub port: u16,
+    /// Held until all is killed.
+    _place: Place,
     folder: TempDir,
     child: Option<Child>,
 }
@@ -44,9 +33,11 @@ impl Up {
 
     /// Writes a manifest and starts nothing.
     pub fn prepare(binary: &Binary, size: u8) -> Self {
+        let place = Place::claim();
         let up = Self {
             binary: binary.clone(),
-            port: 10_000 + next_place() * 300,
+            port: place.first,
+            _place: place,
             folder: tempfile::tempdir().unwrap(),
             child: None,
         };

@@ -10,7 +10,7 @@ use std::{
 };
 
 use crate::{
-    common::etcd::free_port,
+    common::ports::free_port,
     life::{PREFIX, SOON, Stage},
     stage::{
         engine::{Run, id_of},

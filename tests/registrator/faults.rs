@@ -12,7 +12,10 @@ use quorate::plan::version::Minor;
 use rustix::process::Signal;
 
 use crate::{
-    common::etcd::{Cluster, Etcd, binary, free_port},
+    common::{
+        etcd::{Cluster, Etcd, binary},
+        ports::free_port,
+    },
     life::{PREFIX, SOON, Stage, key},
     stage::{
         engine::{Run, id_of},
