@@ -227,6 +227,8 @@ fn nonsense_and_what_comes_at_the_wrong_time() {
         ("GET /start", None, "", 405),
         ("POST /state", None, "", 405),
         ("GET /", None, "", 404),
+        // The Pod's container counts as started, whatever etcd waits for.
+        ("GET /started", None, "", 200),
     ] {
         let headers: Vec<_> = header.iter().map(|one| one.as_str()).collect();
         let (code, answer) = guard.request(what, &headers, body).unwrap();
@@ -243,7 +245,14 @@ fn nonsense_and_what_comes_at_the_wrong_time() {
     assert_eq!(guard.tell(&early).0, 200);
     guard.wait_phase(Phase::Resolving);
     assert_eq!(guard.tell(&alone).0, 200);
-    guard.wait_ready();
+    // Told that it is started, the kubelet looks at once whether etcd serves.
+    wait_until("to be started in time", SECONDS(15), || {
+        let began = Instant::now();
+        assert_eq!(guard.request("GET /started", &[], "").unwrap().0, 200);
+        let in_time = began.elapsed() < SECONDS(2);
+        assert!(!in_time || guard.ready(), "it answered before etcd served");
+        in_time
+    });
     assert_eq!(guard.tell(&alone), (200, String::new()), "the same word again");
     let (code, answer) = guard.tell(&early);
     assert!(code == 409 && answer.starts_with("member a runs already"), "{code} {answer}");

@@ -1,5 +1,7 @@
 //! Taking a voter down, for a while or for good: tell clients, hand leadership over, then act.
 
+use std::time::Duration;
+
 use super::{
     SOON,
     step::{Decision, Operation, OperationKind, Step},
@@ -20,8 +22,12 @@ pub(super) enum Purpose {
 
 /// The next act of taking `seat` down. Nothing goes around the gate.
 pub(super) fn decide(view: &View<'_>, seat: &Seat<'_>, purpose: Purpose, why: &str) -> Decision {
-    let wait =
-        |reason: String| Decision::Wait { operation: Some(operation(seat, purpose)), reason, again: SOON };
+    let wait_for = |time: Duration, reason: String| Decision::Wait {
+        operation: Some(operation(seat, purpose)),
+        reason,
+        again: time.min(SOON),
+    };
+    let wait = |reason: String| wait_for(SOON, reason);
     let act = |steps: Vec<Step>, reason: String| Decision::Act {
         steps,
         operation: operation(seat, purpose),
@@ -32,8 +38,8 @@ pub(super) fn decide(view: &View<'_>, seat: &Seat<'_>, purpose: Purpose, why: &s
         return wait(format!("{why}, but it stays for now: {refusal}"));
     }
     if let Some(one) = seat.incarnation.filter(|one| one.running()) {
-        if let Some(reason) = unsettled(view, one) {
-            return wait(reason);
+        if let Some((left, reason)) = unsettled(view, one) {
+            return wait_for(left, reason);
         }
         let Some(since) = one.draining else {
             return act(
@@ -41,8 +47,9 @@ pub(super) fn decide(view: &View<'_>, seat: &Seat<'_>, purpose: Purpose, why: &s
                 format!("{why}: clients are told to leave it first"),
             );
         };
-        if elapsed(since, view.now) < view.world.policy.drain {
-            return wait(format!("{why}: clients are leaving it"));
+        let left = view.world.policy.drain.saturating_sub(elapsed(since, view.now));
+        if !left.is_zero() {
+            return wait_for(left, format!("{why}: clients are leaving it"));
         }
         match view.leader() {
             Some(leader) if leader == seat.listed.id => return hand_over(view, seat, purpose, why),
@@ -59,11 +66,12 @@ pub(super) fn decide(view: &View<'_>, seat: &Seat<'_>, purpose: Purpose, why: &s
     }
 }
 
-/// Clients of a member that came back a moment ago may not have found it again.
-fn unsettled(view: &View<'_>, leaving: &Incarnation) -> Option<String> {
+/// Clients of a member that came back a moment ago may not have found it again: how long they still have, and in words.
+fn unsettled(view: &View<'_>, leaving: &Incarnation) -> Option<(Duration, String)> {
     let (name, age) = view.youngest_start(&leaving.name)?;
-    (age < view.world.policy.settle)
-        .then(|| format!("waiting for clients to come back to {name} before {} goes", leaving.name))
+    let left = view.world.policy.settle.saturating_sub(age);
+    (!left.is_zero())
+        .then(|| (left, format!("waiting for clients to come back to {name} before {} goes", leaving.name)))
 }
 
 /// Leadership goes to the healthy voter that has served longest, since it is the last to be taken down itself.

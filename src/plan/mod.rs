@@ -111,18 +111,22 @@ fn fill_up(view: &View<'_>) -> Option<Decision> {
 /// Clients come back to a member that was told to drain and is not going anywhere after all. One that does not run is
 /// started before they are told.
 fn undrain(view: &View<'_>, decision: &Decision) -> Option<Decision> {
-    let leaving = match decision.operation() {
+    let operation = decision.operation();
+    let mut leaving: Vec<&MemberName> = match operation {
         Some(Operation {
             kind: OperationKind::ScaleIn | OperationKind::Replace | OperationKind::Restart,
             member,
             ..
-        }) => member.as_ref(),
-        _ => None,
+        }) => member.iter().collect(),
+        _ => Vec::new(),
     };
+    if operation.is_some_and(|operation| operation.kind == OperationKind::ScaleIn) {
+        leaving.extend(resize::surplus(view).iter().filter_map(|seat| Some(&seat.incarnation?.name)));
+    }
     let back = view
         .seats()
         .filter_map(|seat| seat.incarnation)
-        .find(|one| one.draining.is_some() && one.running() && leaving != Some(&one.name))?;
+        .find(|one| one.draining.is_some() && one.running() && !leaving.contains(&&one.name))?;
     Some(Decision::Act {
         steps: vec![Step::Undrain { name: back.name.clone() }],
         operation: Operation {

@@ -57,8 +57,8 @@ impl Policy {
     pub fn kubernetes() -> Self {
         Self {
             rest: Duration::from_secs(10),
-            members: Duration::from_secs(3),
-            words: Duration::from_secs(3),
+            members: Duration::from_secs(5),
+            words: Duration::from_secs(5),
             sizes: Duration::from_secs(60),
             bootstrap: Duration::from_secs(30),
             certain: Duration::from_secs(3),

@@ -12,26 +12,45 @@ use super::{
     world::{Incarnation, Process, World, elapsed},
 };
 
-/// Takes one voter out when there are too many.
+/// Takes one voter out when there are too many. Clients are told of all that go at once: they leave once instead of
+/// moving from one to the next, and have left the second by the time the first is gone.
 pub(super) fn shrink(view: &View<'_>) -> Option<Decision> {
+    let surplus = surplus(view);
+    let victim = surplus.first()?;
     let wanted = view.world.desired.size.get();
-    if view.voters.len() <= wanted {
-        return None;
-    }
-    let victim = victim(view)?;
     let why =
         format!("{} goes: {} voters are there and {wanted} are wanted", victim.label(), view.voters.len());
-    Some(departure::decide(view, victim, Purpose::ScaleIn, &why))
+    let mut decision = departure::decide(view, victim, Purpose::ScaleIn, &why);
+    if let Decision::Act { steps, .. } = &mut decision
+        && matches!(steps.as_slice(), [Step::Drain { .. }])
+    {
+        let others = surplus.iter().skip(1).filter_map(|seat| seat.incarnation);
+        let told = others.filter(|one| one.running() && one.draining.is_none());
+        steps.extend(told.map(|one| Step::Drain { name: one.name.clone() }));
+    }
+    Some(decision)
 }
 
-/// Who goes: unhealthy first, then one that clients were already told to leave, then from the most crowded node, then
-/// the youngest.
-fn victim<'v, 'a>(view: &'v View<'a>) -> Option<&'v Seat<'a>> {
+/// The voters that are too many, in the order in which they go.
+pub(super) fn surplus<'v, 'a>(view: &'v View<'a>) -> Vec<&'v Seat<'a>> {
+    let mut staying: Vec<_> = view.voters.iter().collect();
+    let mut going = Vec::new();
+    while staying.len() > view.world.desired.size.get() {
+        let Some(next) = victim(view, &staying) else { break };
+        staying.retain(|seat| seat.listed.id != next.listed.id);
+        going.push(next);
+    }
+    going
+}
+
+/// Who goes next: unhealthy first, then one that clients were already told to leave, then from the most crowded node,
+/// then the youngest.
+fn victim<'v, 'a>(view: &View<'_>, voters: &[&'v Seat<'a>]) -> Option<&'v Seat<'a>> {
     let mut crowd: BTreeMap<&str, usize> = BTreeMap::new();
-    for one in view.voters.iter().filter_map(|seat| seat.incarnation) {
+    for one in voters.iter().filter_map(|seat| seat.incarnation) {
         *crowd.entry(&one.node).or_default() += 1;
     }
-    view.voters.iter().min_by_key(|seat| {
+    let next = voters.iter().min_by_key(|seat| {
         let one = seat.incarnation;
         let draining = one.is_some_and(|one| one.draining.is_some());
         let neighbours = one.and_then(|one| crowd.get(one.node.as_str())).copied().unwrap_or_default();
@@ -41,7 +60,8 @@ fn victim<'v, 'a>(view: &'v View<'a>) -> Option<&'v Seat<'a>> {
             Reverse(neighbours),
             Reverse(one.map(|one| one.created)),
         )
-    })
+    })?;
+    Some(next)
 }
 
 /// Adds one learner when there are too few voters: a place first, so that its name and address are known to the end.

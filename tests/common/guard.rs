@@ -113,12 +113,14 @@ impl Guard {
         state.unwrap()
     }
 
+    /// Whether etcd is ready as a voter.
+    pub fn ready(&self) -> bool {
+        http_status(&format!("{}/readyz", self.metrics_url)) == Some(200)
+    }
+
     /// Waits until etcd is ready as a voter.
     pub fn wait_ready(&self) {
-        let url = format!("{}/readyz", self.metrics_url);
-        wait_until(&format!("{} to be ready", self.assignment.name), SECONDS(15), || {
-            http_status(&url) == Some(200)
-        });
+        wait_until(&format!("{} to be ready", self.assignment.name), SECONDS(15), || self.ready());
     }
 
     /// Asks the guard; the status and the body.

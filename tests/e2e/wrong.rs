@@ -93,3 +93,28 @@ fn a_wrong_spec_of_a_running_cluster_touches_nothing_until_it_is_asked_for() {
     place.wait_ready("demo", 3);
     assert_eq!(place.names(), before);
 }
+
+/// One more than are looked after at the same time.
+const STUCK: usize = 17;
+
+#[test]
+fn clusters_that_are_stuck_keep_no_other_from_being_looked_at() {
+    let place = Place::with_cluster("quorate-stuck", 3);
+    let stuck: Vec<_> = (1..=STUCK).map(|number| format!("stuck-{number}")).collect();
+    for name in &stuck {
+        let nowhere =
+            "size: 3\nstorage: {emptyDir: {}}\npodTemplate: {spec: {nodeSelector: {disk: made-of-cheese}}}";
+        place.apply(name, nowhere);
+    }
+    for name in &stuck {
+        place.wait(name, "waits for a node", TOLD, |status| {
+            status.conditions.iter().any(|one| one.message.contains("scheduled"))
+        });
+    }
+    place.scale(5);
+    let noticed = place.wait("demo", "the new size is acted on", Duration::from_secs(2), |status| {
+        status.operation.as_ref().is_some_and(|operation| operation.member.is_some())
+    });
+    place.wait_ready("demo", 5);
+    println!("beside {STUCK} clusters that are stuck: acted on after {:.1} s", noticed.as_secs_f64());
+}

@@ -16,11 +16,12 @@ pub(super) fn readiness() -> Value {
     })
 }
 
-/// When the other two begin: once the guard answers, which it does before it starts etcd. So a member that reads a large
-/// database or waits for a snapshot is never killed for taking its time; a node under pressure has two minutes.
+/// When the other two begin: once the guard answers, which it does after two seconds at most, whatever etcd does. So a
+/// member that reads a large database or waits for a snapshot is never killed for taking its time; a node under pressure
+/// has two minutes.
 pub(super) fn startup() -> Value {
     json!({
-        "httpGet": {"path": "/state", "port": GUARD_PORT, "scheme": "HTTP"},
+        "httpGet": {"path": "/started", "port": GUARD_PORT, "scheme": "HTTP"},
         "periodSeconds": 1,
         "timeoutSeconds": 3,
         "successThreshold": 1,

@@ -74,7 +74,7 @@ fn choose(own: &Report, others: impl Iterator<Item = Report>) -> Option<MemberId
 }
 
 /// The URL by which a process of this machine reaches what listens there.
-fn local(listen: &str) -> String {
+pub(super) fn local(listen: &str) -> String {
     listen.replacen("://0.0.0.0:", "://127.0.0.1:", 1).replacen("://[::]:", "://[::1]:", 1)
 }
 

@@ -12,7 +12,7 @@ use super::{
     leave, names,
     peers::{self, Heard},
     places::Places,
-    server,
+    server::{self, Readiness},
     words::{Assignment, Phase},
 };
 use crate::{
@@ -99,9 +99,14 @@ pub async fn run(setup: Setup) -> Result<u8, GuardError> {
     let failed = |source| GuardError::Listen { address, source };
     let listener = TcpListener::bind(address).await.map_err(failed)?;
     let desk = Arc::new(Desk::new(assignment, Places::new(&volume, &pod_folder)));
-    let guard = Guard { desk: Arc::clone(&desk), http: Http::new(), etcd, addresses };
+    let http = Http::new();
+    let readiness = Readiness {
+        http: http.clone(),
+        url: addresses.listen_metrics_url.as_deref().map(|url| format!("{}/readyz", leave::local(url))),
+    };
+    let guard = Guard { desk: Arc::clone(&desk), http, etcd, addresses };
     tokio::select! {
-        ended = server::serve(listener, desk) => {
+        ended = server::serve(listener, desk, readiness) => {
             Err(failed(ended.err().unwrap_or_else(|| io::ErrorKind::ConnectionAborted.into())))
         }
         code = guard.live(&mut told) => code,

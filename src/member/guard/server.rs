@@ -1,6 +1,6 @@
-//! `GET /state` and `POST /start` at the guard's port.
+//! `GET /state`, `GET /started` and `POST /start` at the guard's port.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -10,27 +10,61 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, time::Instant};
 
 use super::{
     desk::{Desk, Objection},
     words::Start,
 };
+use crate::etcd::http::Http;
 
 /// The largest word that is read, in bytes. An admission of nine members is two kilobytes.
 const LIMIT: usize = 64 * 1024;
+
+/// How long `GET /started` waits for etcd to serve. The kubelet gives it three seconds.
+const HOLD: Duration = Duration::from_secs(2);
+/// How often etcd is asked meanwhile, and how long it has to answer.
+const LOOK: Duration = Duration::from_millis(50);
+const ANSWER: Duration = Duration::from_millis(500);
+
+/// Where etcd itself says whether it serves.
+#[derive(Debug, Clone)]
+pub(super) struct Readiness {
+    /// The client to ask with.
+    pub(super) http: Http,
+    /// What to ask; none where etcd has no such port.
+    pub(super) url: Option<String>,
+}
 
 /// Serves until the future is dropped.
 ///
 /// # Errors
 /// When the listener breaks.
-pub(super) async fn serve(listener: TcpListener, desk: Arc<Desk>) -> std::io::Result<()> {
+pub(super) async fn serve(
+    listener: TcpListener,
+    desk: Arc<Desk>,
+    readiness: Readiness,
+) -> std::io::Result<()> {
     let app = Router::new()
         .route("/state", get(state))
         .route("/start", post(start))
         .layer(DefaultBodyLimit::max(LIMIT))
-        .with_state(desk);
+        .with_state(desk)
+        .route("/started", get(async move || started(&readiness).await));
     axum::serve(listener, app).await
+}
+
+/// Answers that the guard is there, and once etcd serves, if that is soon. The kubelet asks etcd itself right after this
+/// answer, and then only every second: a member that is back would lose half a second on average.
+async fn started(readiness: &Readiness) -> StatusCode {
+    let began = Instant::now();
+    while let Some(url) = readiness.url.as_ref().filter(|_| began.elapsed() < HOLD) {
+        if readiness.http.get(url, ANSWER).await.is_ok_and(|reply| reply.status == 200) {
+            break;
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+    StatusCode::OK
 }
 
 async fn state(State(desk): State<Arc<Desk>>) -> Response {

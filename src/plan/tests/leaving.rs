@@ -16,14 +16,38 @@ fn young(world: World, serial: u64, seconds: i64) -> World {
     world.change(serial, |one| one.process = Process::Running { since: ago(seconds) })
 }
 
+/// The first four members on one node, the others on another.
+fn on_two_nodes(world: World) -> World {
+    world.with(|world| {
+        for (index, one) in world.incarnations.iter_mut().enumerate() {
+            one.node = if index < 4 { "node1" } else { "node2" }.into();
+        }
+    })
+}
+
+/// Seven members, three are wanted, and clients were told of four.
+fn three_told() -> World {
+    cluster(7, 3).drained(7).drained(6).drained(5).drained(3)
+}
+
 #[test]
 fn the_victim_of_a_shrink() {
     check([
-        ("the youngest", cluster(5, 3), "Drain 5"),
+        ("the youngest, and all that go are told at once", cluster(5, 3), "Drain 5, Drain 4"),
         ("told already", cluster(5, 3).drained(2), "Remove 2"),
+        ("both told already", cluster(5, 3).drained(5).drained(4), "Remove 5"),
+        ("one is gone, the other is told already", cluster(4, 3).drained(4), "Remove 4"),
+        ("one is gone, its data not yet", cluster(5, 3).drained(5).drained(4).unlisted(5), "Discard 5"),
         ("told a moment ago", cluster(5, 3).change(2, |one| one.draining = Some(ago(1))), "wait"),
-        ("crowded node first", cluster(5, 3).change(2, |one| one.node = "node1".into()), "Drain 2"),
-        ("unhealthy before told: the other stays", cluster(5, 3).drained(2).exited(4, 5, 1, ""), "Undrain 2"),
+        ("crowded node first", cluster(5, 3).change(2, |one| one.node = "node1".into()), "Drain 2, Drain 5"),
+        (
+            "no more from a node than it is crowded",
+            on_two_nodes(cluster(7, 3)),
+            "Drain 4, Drain 7, Drain 3, Drain 6",
+        ),
+        ("unhealthy before told: the other stays", cluster(4, 3).drained(2).exited(4, 5, 1, ""), "Undrain 2"),
+        ("unhealthy before told: both go", cluster(5, 3).drained(2).exited(4, 5, 1, ""), "Remove 4"),
+        ("three told and one unhealthy: the last stays", three_told().exited(1, 5, 1, ""), "Undrain 3"),
         ("unhealthy and not running: no draining", cluster(5, 3).exited(4, 5, 1, ""), "Remove 4"),
         ("removed, and still there", cluster(5, 3).unlisted(5), "Discard 5"),
         (

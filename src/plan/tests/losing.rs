@@ -113,7 +113,7 @@ fn an_answer_from_another_member_or_cluster_is_no_health() {
     let other = |world: World| world.change(3, |one| one.report.as_mut().unwrap().id = MemberId(9));
     check([
         ("another member", other(cluster(3, 5)), "wait"),
-        ("a shrink takes it first", other(cluster(5, 3)), "Drain 3"),
+        ("a shrink takes it first", other(cluster(5, 3)), "Drain 3, Drain 5"),
     ]);
 }
 
