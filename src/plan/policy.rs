@@ -56,7 +56,7 @@ impl Policy {
     /// each status that is shown is a write to the API server.
     pub fn kubernetes() -> Self {
         Self {
-            rest: Duration::from_secs(10),
+            rest: Duration::from_secs(20),
             members: Duration::from_secs(5),
             words: Duration::from_secs(5),
             sizes: Duration::from_secs(60),
