@@ -14,6 +14,7 @@ mod show;
 mod table;
 mod target;
 mod up;
+mod version;
 mod wait;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
@@ -23,6 +24,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 pub use exit::{CommandError, ExitCode, note};
 pub use operator::OperatorArgs;
 pub use target::Target;
+pub use version::Build;
 
 use crate::telemetry::logs::LogFormat;
 
@@ -134,6 +136,12 @@ pub enum Command {
     },
     /// Print the manual page.
     Man,
+    /// Print the version of this program, the commit it was built from, and the versions of etcd that it runs.
+    Version {
+        /// How to print it.
+        #[arg(short, long, value_enum, default_value = "text")]
+        output: VersionOutput,
+    },
 }
 
 /// `quorate up`.
@@ -230,6 +238,15 @@ pub enum ExplainOutput {
     Json,
 }
 
+/// How the version is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum VersionOutput {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
 /// How a member list is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ListOutput {
@@ -241,11 +258,11 @@ pub enum ListOutput {
     Json,
 }
 
-/// Does what was asked for.
+/// Does what was asked for. What the build of the binary knows comes from there, since only that is compiled anew for it.
 ///
 /// # Errors
 /// When it could not be done; the error knows the exit code.
-pub async fn run(cli: Cli) -> Result<(), CommandError> {
+pub async fn run(cli: Cli, build: Build) -> Result<(), CommandError> {
     match cli.command {
         Command::Up(args) => up::run(args, cli.log_format).await,
         Command::Status { target, cluster, all_namespaces, output } => match target.folder() {
@@ -294,6 +311,7 @@ pub async fn run(cli: Cli) -> Result<(), CommandError> {
             })?;
             exit::print(&String::from_utf8_lossy(&page))
         }
+        Command::Version { output } => exit::print(&version::text(build, output)?),
     }
 }
 

@@ -7,7 +7,7 @@ use super::{
     ends, says,
 };
 
-const COMMANDS: [&str; 12] = [
+const COMMANDS: [&str; 13] = [
     "up",
     "status",
     "member",
@@ -20,6 +20,7 @@ const COMMANDS: [&str; 12] = [
     "down",
     "completions",
     "man",
+    "version",
 ];
 
 fn text(arguments: &[&str]) -> String {
