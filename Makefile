@@ -96,9 +96,8 @@ deploy: setup ## write the manifest that installs the operator
 	cargo run --locked --bin quorate -- deployment >"$$new"
 	mv "$$new" deploy/quorate.yaml
 
-image: setup ## pack static programs into image archives, target/images/quorate.tar and registrator.tar
+image: setup ## make the images, target/images/quorate.tar and registrator.tar, by Docker if it runs and without it otherwise
 	@scripts/image
-	scripts/image target/images/registrator.tar quorate-registrator
 
 e2e: setup ## install the operator into the Kubernetes of $KUBECONFIG, whose nodes have its image, and test it there
 	@# The default context of kubectl may be anything; a cluster to test on has to be named.
