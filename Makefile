@@ -90,11 +90,8 @@ crds: setup ## write the custom resource definitions from the types
 	  mv "$$new" "crds/quorate.dev_$$kind.yaml"
 	done
 
-deploy: setup ## write the manifest that installs the operator
-	@mkdir -p deploy "$$CARGO_TARGET_DIR"
-	new=$$CARGO_TARGET_DIR/deploy.yaml
-	cargo run --locked --bin quorate -- deployment >"$$new"
-	mv "$$new" deploy/quorate.yaml
+deploy: ## write what is made from the chart and the definitions: deploy/quorate.yaml, the chart's README, golden files
+	@scripts/chart
 
 image: setup ## make the images, target/images/quorate.tar and registrator.tar, by Docker if it runs and without it otherwise
 	@scripts/image

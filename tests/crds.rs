@@ -1,4 +1,4 @@
-//! The checked-in custom resource definitions are those of the types, and the checked-in manifest installs them.
+//! The checked-in custom resource definitions are those of the types.
 
 #![allow(
     clippy::unwrap_used,
@@ -9,7 +9,7 @@
 )]
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use quorate::{api, kubernetes::render::install, yaml};
+use quorate::{api, yaml};
 
 #[test]
 fn the_checked_in_definitions_are_those_of_the_types() {
@@ -23,29 +23,6 @@ fn the_checked_in_definitions_are_those_of_the_types() {
     }
     assert_eq!(api::crds::render().unwrap(), all.join("---\n"));
     assert_eq!(api::crds::render_one("pods").unwrap(), None);
-}
-
-#[test]
-fn the_checked_in_manifest_is_that_of_the_source() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/quorate.yaml");
-    let checked_in = std::fs::read_to_string(path).unwrap();
-    assert!(checked_in == install::render().unwrap(), "{path} is out of date: run make deploy");
-    let kinds: Vec<_> = yaml::documents(&checked_in)
-        .iter()
-        .map(|one| yaml::from_str::<serde_json::Value>(one).unwrap()["kind"].as_str().unwrap().to_owned())
-        .collect();
-    let expected = [
-        "CustomResourceDefinition",
-        "CustomResourceDefinition",
-        "Namespace",
-        "ServiceAccount",
-        "ClusterRole",
-        "ClusterRoleBinding",
-        "Role",
-        "RoleBinding",
-        "Deployment",
-    ];
-    assert_eq!(kinds, expected);
 }
 
 #[test]

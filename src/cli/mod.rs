@@ -115,9 +115,6 @@ pub enum Command {
         #[arg(value_name = "PLURAL", value_parser = crate::api::crds::PLURALS)]
         plural: Option<String>,
     },
-    /// Print the manifest that installs the operator with the image quorate:dev; for `make deploy`.
-    #[command(hide = true)]
-    Deployment,
     /// Look after the EtcdClusters of a Kubernetes cluster; this runs in a Pod there.
     Operator(OperatorArgs),
     /// Stop the cluster's members; their data stays.
@@ -294,9 +291,6 @@ pub async fn run(cli: Cli, build: Build) -> Result<(), CommandError> {
         },
         Command::Validate { file } => manifest::validate(&file),
         Command::Crds { plural } => crds(plural.as_deref()),
-        Command::Deployment => {
-            exit::print(&crate::kubernetes::render::install::render().map_err(CommandError::failed)?)
-        }
         Command::Operator(args) => operator::run(args, cli.log_format).await,
         Command::Down { dir, wipe } => down::run(&dir, wipe).await,
         Command::Completions { shell } => {

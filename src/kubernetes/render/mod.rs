@@ -4,7 +4,6 @@
 
 mod budget;
 mod claim;
-pub mod install;
 mod member;
 mod merge;
 mod meta;
