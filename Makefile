@@ -62,7 +62,7 @@ lint: setup ## check format, clippy, dependencies and shell scripts
 	@cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 	# The end-to-end tests are among those targets only when they are named alone.
-	cargo clippy --locked --test e2e --test e2e_faults --test e2e_rights -- -D warnings
+	cargo clippy --locked --test e2e --test e2e_faults --test e2e_rights --test e2e_helm -- -D warnings
 	# As a statement of its own, because a failing substitution inside a command does not end the recipe.
 	deny=$$(scripts/tool cargo-deny)
 	"$$deny" --locked check --hide-inclusion-graph bans licenses sources
@@ -107,7 +107,8 @@ e2e: setup ## install the operator into the Kubernetes of $KUBECONFIG, whose nod
 	"$$kubectl" apply --server-side --force-conflicts -f deploy/quorate.yaml
 	"$$kubectl" --namespace quorate-system rollout restart deployment/quorate
 	"$$kubectl" --namespace quorate-system rollout status deployment/quorate --timeout=120s
-	$(call counted,cargo test --locked --no-fail-fast --test e2e --test e2e_faults --test e2e_rights -- --test-threads=3 --nocapture)
+	# The chart comes last and whatever became of the others: while it is tested, the operator they use is away.
+	$(call counted,(cargo test --locked --no-fail-fast --test e2e --test e2e_faults --test e2e_rights -- --test-threads=3 --nocapture; others=$$?; cargo test --locked --test e2e_helm -- --nocapture && exit $$others))
 
 setup: ## install what compiling needs and the machine lacks
 	@scripts/setup
