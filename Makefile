@@ -71,6 +71,12 @@ lint: setup ## check format, clippy, dependencies and shell scripts
 	else
 	  echo 'shellcheck is not installed: the shell scripts were not checked' >&2
 	fi
+	if actionlint=$$(scripts/tool actionlint); then
+	  # What the workflows run in a shell is checked by shellcheck, if it is there.
+	  "$$actionlint"
+	else
+	  echo 'actionlint could not be had: the workflows were not checked' >&2
+	fi
 
 bench: setup ## print the figures of the benchmarks
 	@$(with_etcd)
@@ -95,6 +101,9 @@ deploy: ## write what is made from the chart and the definitions: deploy/quorate
 
 image: setup ## make the images, target/images/quorate.tar and registrator.tar, by Docker if it runs and without it otherwise
 	@scripts/image
+
+sbom: setup ## write what the programs in the images are made of, target/sbom/*.cdx.json (CycloneDX)
+	@scripts/sbom
 
 e2e: setup ## install the operator into the Kubernetes of $KUBECONFIG, whose nodes have its image, and test it there
 	@# The default context of kubectl may be anything; a cluster to test on has to be named.
