@@ -13,7 +13,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench crds deploy image e2e setup
+.PHONY: help demo test lint bench crds deploy image sbom tour e2e setup
 
 # Sets QUORATE_TEST_ETCD to the paths of the etcd binaries to test with, separated by colons.
 define with_etcd
@@ -104,6 +104,9 @@ image: setup ## make the images, target/images/quorate.tar and registrator.tar, 
 
 sbom: setup ## write what the programs in the images are made of, target/sbom/*.cdx.json (CycloneDX)
 	@scripts/sbom
+
+tour: setup ## show it all on the Kubernetes of $KUBECONFIG and a Docker engine on its node, and clean up behind
+	@scripts/tour
 
 e2e: setup ## install the operator into the Kubernetes of $KUBECONFIG, whose nodes have its image, and test it there
 	@# The default context of kubectl may be anything; a cluster to test on has to be named.
