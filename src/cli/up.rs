@@ -40,7 +40,7 @@ pub(super) async fn run(args: UpArgs, format: LogFormat) -> Result<(), CommandEr
     let record = setup::prepare(&folder, &manifest).map_err(CommandError::failed)?;
     let record = accept(&folder, record, &text, &manifest)?;
     let binaries = find_binaries(&args, &record).await?;
-    let metrics = Arc::new(Metrics::default());
+    let metrics = Metrics::default().of_cluster("", &manifest.name);
     let listener = match args.http {
         Some(address) => Some(http::bind(address).await.map_err(|error| {
             CommandError::failed(format!("--http {address}: {error}; choose another address"))

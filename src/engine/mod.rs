@@ -151,7 +151,7 @@ impl<P: Platform> Engine<P> {
             let closed: Vec<_> = names.filter(|name| !open.contains(name)).collect();
             self.platform.serve(&open, &closed).await?;
         }
-        self.metrics.pass(started.elapsed(), &status);
+        self.metrics.pass(started.elapsed(), &world.desired, &status);
         self.publish(status.clone()).await?;
         Ok(Pass { status, decision, outcomes, rest })
     }

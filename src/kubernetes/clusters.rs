@@ -77,7 +77,7 @@ pub async fn run(
                 shared: Arc::clone(&shared),
                 bell: Arc::clone(&bell),
                 slots: Arc::clone(&slots),
-                metrics: shared.metrics.of_cluster(),
+                metrics: shared.metrics.of_cluster(&key.0, &key.1),
                 key: key.clone(),
                 uid: uid.clone(),
             };

@@ -51,6 +51,7 @@ struct Counted {
     lease: Gauge,
     lost_leases: Counter,
     full_pass: Gauge,
+    in_step: Gauge,
     twins: Gauge,
 }
 
@@ -109,6 +110,7 @@ impl Metrics {
             "When everything was looked at last",
             c.full_pass.clone(),
         );
+        registry.register("in_step", "1 while etcd holds every key as it should", c.in_step.clone());
         registry.register("twins", "1 while another registrator runs for this host", c.twins.clone());
         Self { registry: Arc::new(registry), counted, seen: Arc::default() }
     }
@@ -182,6 +184,7 @@ impl Metrics {
 
     /// Whether all keys are in etcd as they should be.
     pub fn writing(&self, works: bool) {
+        self.counted.in_step.set(i64::from(works));
         self.seen().writing = works;
     }
 

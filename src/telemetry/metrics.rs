@@ -19,10 +19,13 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use super::operator::OperatorMetrics;
+use super::{
+    clusters::{Cluster, Clusters},
+    operator::OperatorMetrics,
+};
 use crate::{
     etcd::{Call, Observer},
-    plan::status::ClusterStatus,
+    plan::{Desired, status::ClusterStatus},
 };
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -57,6 +60,9 @@ pub struct Metrics {
     registry: Arc<Registry>,
     counted: Counted,
     operator: OperatorMetrics,
+    clusters: Clusters,
+    /// What is told of this cluster alone; nothing before it has a name.
+    cluster: Option<Arc<Cluster>>,
     seen: Mutex<Seen>,
 }
 
@@ -146,20 +152,32 @@ impl Metrics {
 
     fn new(conditions: &str, help: &str, more: fn(&OperatorMetrics, &mut Registry)) -> Self {
         let (counted, operator) = (Counted::default(), OperatorMetrics::default());
+        let clusters = Clusters::default();
         let mut registry = Registry::with_prefix("quorate");
         counted.register(&mut registry);
         registry.register(conditions, help, counted.conditions.clone());
         registry.register("build", "What runs", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
         more(&operator, &mut registry);
-        Self { registry: Arc::new(registry), counted, operator, seen: Mutex::default() }
+        registry.register_collector(Box::new(clusters.clone()));
+        Self {
+            registry: Arc::new(registry),
+            counted,
+            operator,
+            clusters,
+            cluster: None,
+            seen: Mutex::default(),
+        }
     }
 
-    /// The same metrics, for one more cluster. Its part of the gauges goes when the value is dropped.
-    pub fn of_cluster(&self) -> Arc<Self> {
+    /// The same metrics, for one more cluster. Its part of the gauges goes when the value is dropped. `namespace` is empty
+    /// on one machine.
+    pub fn of_cluster(&self, namespace: &str, name: &str) -> Arc<Self> {
         Arc::new(Self {
             registry: Arc::clone(&self.registry),
             counted: self.counted.clone(),
             operator: self.operator.clone(),
+            clusters: self.clusters.clone(),
+            cluster: Some(self.clusters.add(namespace, name)),
             seen: Mutex::default(),
         })
     }
@@ -174,8 +192,8 @@ impl Metrics {
         self.counted.steps.get_or_create(&StepLabels { step, result }).inc();
     }
 
-    /// Takes notice of a pass and of the status it led to.
-    pub fn pass(&self, took: Duration, status: &ClusterStatus) {
+    /// Takes notice of a pass, of what it was to bring about, and of the status it led to.
+    pub fn pass(&self, took: Duration, desired: &Desired, status: &ClusterStatus) {
         self.counted.passes.observe(took.as_secs_f64());
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         for state in ["leader", "voter", "learner", "unstarted"] {
@@ -191,11 +209,14 @@ impl Metrics {
         }
         seen.last_end = Some(Instant::now());
         seen.succeeded = true;
-        if status.leader.is_some() && seen.leader != status.leader {
-            if seen.leader.is_some() {
-                self.counted.leader_changes.inc();
-            }
+        let another = status.leader.is_some() && seen.leader != status.leader;
+        let changed = another && seen.leader.is_some();
+        if another {
             seen.leader.clone_from(&status.leader);
+        }
+        self.counted.leader_changes.inc_by(u64::from(changed));
+        if let Some(cluster) = &self.cluster {
+            cluster.pass(desired, status, changed);
         }
     }
 
@@ -263,7 +284,22 @@ impl Drop for Metrics {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::status::{Condition, MemberStatus};
+    use crate::plan::{
+        ClusterSize, EtcdOptions,
+        status::{Condition, MemberStatus},
+    };
+
+    fn desired() -> Desired {
+        Desired {
+            size: ClusterSize::new(3).unwrap(),
+            version: "3.6.16".parse().unwrap(),
+            options: EtcdOptions::default(),
+            token: None,
+            adopt: false,
+            paused: false,
+            not_applied: Vec::new(),
+        }
+    }
 
     #[test]
     fn a_pass_shows_up_in_the_text() {
@@ -274,8 +310,8 @@ mod tests {
             members: vec![MemberStatus { role: "leader".into(), ready: true, ..MemberStatus::default() }],
             ..ClusterStatus::default()
         };
-        metrics.pass(Duration::from_millis(3), &leader("a"));
-        metrics.pass(Duration::from_millis(3), &leader("b"));
+        metrics.pass(Duration::from_millis(3), &desired(), &leader("a"));
+        metrics.pass(Duration::from_millis(3), &desired(), &leader("b"));
         let text = metrics.render().unwrap();
         for line in [
             "quorate_steps_total{step=\"AddLearner\",result=\"done\"} 1",
@@ -304,7 +340,7 @@ mod tests {
             }],
             ..ClusterStatus::default()
         };
-        let (one, other) = (metrics.of_cluster(), metrics.of_cluster());
+        let (one, other) = (metrics.of_cluster("a", "demo"), metrics.of_cluster("b", "demo"));
         let counted = |voters: u8, ready: u8| {
             let text = metrics.render().unwrap();
             for line in [
@@ -315,15 +351,57 @@ mod tests {
                 assert!(text.contains(&line), "{line} is not in\n{text}");
             }
         };
-        one.pass(Duration::ZERO, &status(true));
-        other.pass(Duration::ZERO, &status(true));
+        one.pass(Duration::ZERO, &desired(), &status(true));
+        other.pass(Duration::ZERO, &desired(), &status(true));
         counted(2, 2);
-        one.pass(Duration::ZERO, &status(false));
+        one.pass(Duration::ZERO, &desired(), &status(false));
         counted(2, 1);
         drop(other);
         counted(1, 0);
         drop(one);
         counted(0, 0);
+    }
+
+    #[test]
+    fn every_cluster_and_member_is_told_of_by_name_until_it_is_gone() {
+        let metrics = Metrics::of_operator();
+        let one = metrics.of_cluster("a", "demo");
+        let member = |name: &str, db_size: Option<i64>| MemberStatus {
+            name: name.into(),
+            role: "voter".into(),
+            ready: db_size.is_some(),
+            db_size,
+            ..MemberStatus::default()
+        };
+        let mut status = ClusterStatus {
+            leader: Some("demo-1".into()),
+            members: vec![member("demo-1", Some(20480)), member("demo-2", None)],
+            ..ClusterStatus::default()
+        };
+        one.pass(Duration::ZERO, &desired(), &status);
+        let text = metrics.render().unwrap();
+        for line in [
+            "quorate_cluster_size_wanted{etcd_namespace=\"a\",etcd_cluster=\"demo\"} 3\n",
+            "quorate_cluster_quota_bytes{etcd_namespace=\"a\",etcd_cluster=\"demo\"} 2147483648\n",
+            "quorate_cluster_has_leader{etcd_namespace=\"a\",etcd_cluster=\"demo\"} 1\n",
+            "quorate_cluster_leader_changes_total{etcd_namespace=\"a\",etcd_cluster=\"demo\"} 0\n",
+            "quorate_member_ready{etcd_namespace=\"a\",etcd_cluster=\"demo\",etcd_member=\"demo-2\"} 0\n",
+            "quorate_member_db_size_bytes{etcd_namespace=\"a\",etcd_cluster=\"demo\",etcd_member=\"demo-1\"} 20480\n",
+        ] {
+            assert!(text.contains(line), "{line} is not in\n{text}");
+        }
+        status.leader = Some("demo-3".into());
+        status.members = vec![member("demo-3", None)];
+        // Made anew under its name, before what looked after the old one has ended.
+        let again = metrics.of_cluster("a", "demo");
+        one.pass(Duration::ZERO, &desired(), &status);
+        assert!(!metrics.render().unwrap().contains("etcd_cluster=\"demo\""), "nothing is known of the new one");
+        drop(again);
+        let text = metrics.render().unwrap();
+        assert!(text.contains("quorate_cluster_leader_changes_total{etcd_namespace=\"a\",etcd_cluster=\"demo\"} 1"));
+        assert!(!text.contains("demo-1") && !text.contains("quorate_member_db_size_bytes{"), "{text}");
+        drop(one);
+        assert!(!metrics.render().unwrap().contains("etcd_cluster="));
     }
 
     #[test]
