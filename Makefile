@@ -13,7 +13,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench crds deploy image sbom tour e2e setup
+.PHONY: help demo test lint bench crds deploy docs image sbom tour e2e setup
 
 # Sets QUORATE_TEST_ETCD to the paths of the etcd binaries to test with, separated by colons.
 define with_etcd
@@ -58,7 +58,7 @@ test: setup ## run all tests, those against real etcd 3.5, 3.6 and 3.7 included
 	@$(with_etcd)
 	$(call counted,scripts/test)
 
-lint: setup ## check format, clippy, dependencies and shell scripts
+lint: setup ## check format, clippy, dependencies, shell scripts and alerts
 	@cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 	# The end-to-end tests are among those targets only when they are named alone.
@@ -76,6 +76,12 @@ lint: setup ## check format, clippy, dependencies and shell scripts
 	  "$$actionlint"
 	else
 	  echo 'actionlint could not be had: the workflows were not checked' >&2
+	fi
+	if command -v promtool >/dev/null; then
+	  promtool check rules charts/quorate/files/rules.yaml
+	  promtool test rules tests/alerts/*.yaml
+	else
+	  echo 'promtool (Debian: prometheus) is not installed: the alerts were not tested' >&2
 	fi
 
 bench: setup ## print the figures of the benchmarks
@@ -98,6 +104,9 @@ crds: setup ## write the custom resource definitions from the types
 
 deploy: ## write what is made from the chart and the definitions: deploy/quorate.yaml, the chart's README, golden files
 	@scripts/chart
+
+docs: setup ## write the reference pages from the source
+	@QUORATE_WRITE_DOCS=1 cargo test --locked --test docs -- reference::the_page
 
 image: setup ## make the images, target/images/quorate.tar and registrator.tar, by Docker if it runs and without it otherwise
 	@scripts/image

@@ -83,7 +83,11 @@ impl Cluster {
             quota: quota(desired.options.quota_backend_bytes),
             has_leader: status.leader.is_some(),
             leader_changes: before + u64::from(leader_changed),
-            conditions: status.conditions.iter().map(|one| (one.kind.clone(), one.status == "True")).collect(),
+            conditions: status
+                .conditions
+                .iter()
+                .map(|one| (one.kind.clone(), one.status == "True"))
+                .collect(),
             members: status
                 .members
                 .iter()
@@ -143,7 +147,8 @@ struct Page<'a, 'b> {
 
 impl Page<'_, '_> {
     fn clusters(&mut self, name: &str, help: &str, value: fn(&Facts) -> Option<i64>) -> fmt::Result {
-        let samples = self.known.iter().filter_map(|(one, facts)| Some((labels(one).to_vec(), value(facts)?)));
+        let samples =
+            self.known.iter().filter_map(|(one, facts)| Some((labels(one).to_vec(), value(facts)?)));
         gauges(self.encoder, name, help, samples)
     }
 
@@ -206,7 +211,9 @@ mod tests {
 
     #[test]
     fn the_quota_is_what_etcd_makes_of_the_spec() {
-        for (asked, told) in [(None, Some(2 << 30)), (Some(0), Some(2 << 30)), (Some(-1), None), (Some(7), Some(7))] {
+        for (asked, told) in
+            [(None, Some(2 << 30)), (Some(0), Some(2 << 30)), (Some(-1), None), (Some(7), Some(7))]
+        {
             assert_eq!(quota(asked), told);
         }
     }

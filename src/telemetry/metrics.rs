@@ -395,10 +395,17 @@ mod tests {
         // Made anew under its name, before what looked after the old one has ended.
         let again = metrics.of_cluster("a", "demo");
         one.pass(Duration::ZERO, &desired(), &status);
-        assert!(!metrics.render().unwrap().contains("etcd_cluster=\"demo\""), "nothing is known of the new one");
+        assert!(
+            !metrics.render().unwrap().contains("etcd_cluster=\"demo\""),
+            "nothing is known of the new one"
+        );
         drop(again);
         let text = metrics.render().unwrap();
-        assert!(text.contains("quorate_cluster_leader_changes_total{etcd_namespace=\"a\",etcd_cluster=\"demo\"} 1"));
+        assert!(
+            text.contains(
+                "quorate_cluster_leader_changes_total{etcd_namespace=\"a\",etcd_cluster=\"demo\"} 1"
+            )
+        );
         assert!(!text.contains("demo-1") && !text.contains("quorate_member_db_size_bytes{"), "{text}");
         drop(one);
         assert!(!metrics.render().unwrap().contains("etcd_cluster="));

@@ -21,8 +21,13 @@ mod lease;
 mod life;
 mod loss;
 mod operator;
+mod documentation;
+#[path = "../common/pages.rs"]
+mod pages;
 mod place;
 mod rules;
+#[path = "../common/shell.rs"]
+mod shell;
 mod storage;
 mod tell;
 #[path = "../common/volumes.rs"]
