@@ -84,6 +84,10 @@ fn metrics_health_and_json_lines_of_a_cluster() {
         (r#"quorate_members{state="learner"}"#, 0.0),
         (r#"quorate_condition{condition="Ready"}"#, 1.0),
         ("quorate_leader_changes_total", 0.0),
+        (r#"quorate_cluster_size_wanted{etcd_namespace="",etcd_cluster="demo"}"#, 3.0),
+        (r#"quorate_cluster_has_leader{etcd_namespace="",etcd_cluster="demo"}"#, 1.0),
+        (r#"quorate_cluster_quota_bytes{etcd_namespace="",etcd_cluster="demo"}"#, 2_147_483_648.0),
+        (r#"quorate_cluster_condition{etcd_namespace="",etcd_cluster="demo",condition="QuorumLost"}"#, 0.0),
         ("quorate_failed_passes_total", 0.0),
     ] {
         assert_eq!(now.get(name), Some(&value), "{name} in {now:#?}");
@@ -97,6 +101,10 @@ fn metrics_health_and_json_lines_of_a_cluster() {
     }
 
     let leader = up.leader();
+    for name in ["quorate_member_ready", "quorate_member_db_size_bytes"] {
+        let sample = format!(r#"{name}{{etcd_namespace="",etcd_cluster="demo",etcd_member="{leader}"}}"#);
+        assert!(now.get(&sample).is_some_and(|value| *value >= 1.0), "{sample} in {now:#?}");
+    }
     up.signal_member(&leader, Signal::STOP);
     wait_until("the new leader to be counted", SOON, || metrics()["quorate_leader_changes_total"] >= 1.0);
     let failed = |(name, count): (&String, &f64)| {

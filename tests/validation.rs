@@ -11,16 +11,18 @@
 
 #[path = "common/cases.rs"]
 mod cases;
+#[path = "common/definition.rs"]
+mod definition;
 #[path = "common/schema.rs"]
 mod schema;
 
 use std::collections::BTreeSet;
 
 use cases::{Case, Verdict};
-use kube::core::cel::{CompiledSchema, Validator, compile_schema};
+use definition::Definition;
 use proptest::{prelude::*, sample::select};
 use quorate::{
-    api::{crds, manifest, validate},
+    api::{manifest, validate},
     yaml,
 };
 use serde_json::Value;
@@ -37,19 +39,6 @@ fn quorates_own_check_gives_every_verdict() {
 fn the_definition_gives_every_verdict() {
     let definition = Definition::new();
     judge_all(|case| definition.verdict(case), |verdict| matches!(verdict, Verdict::Refused(_)));
-}
-
-#[test]
-fn the_examples_are_accepted() {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/examples");
-    for file in std::fs::read_dir(folder).unwrap() {
-        let path = file.unwrap().path();
-        if path.extension().is_none_or(|extension| extension != "yaml") {
-            continue;
-        }
-        let manifest = manifest::read(&std::fs::read_to_string(&path).unwrap()).unwrap();
-        assert_eq!(validate::check(&manifest.name, &manifest.spec).err(), None, "{}", path.display());
-    }
 }
 
 #[test]
@@ -245,29 +234,7 @@ fn own_verdict(case: &Case) -> Complaints {
     problems.iter().map(ToString::to_string).collect()
 }
 
-/// The definition, applied as an API server does: types first, then rules.
-struct Definition {
-    schema: Value,
-    rules: CompiledSchema,
-    validator: Validator,
-}
-
 impl Definition {
-    fn new() -> Self {
-        let definition = crds::definition().unwrap();
-        let schema = definition.spec.versions[0].schema.as_ref().unwrap().open_api_v3_schema.as_ref();
-        let schema = serde_json::to_value(schema).unwrap();
-        Self { rules: compile_schema(&schema), schema, validator: Validator::new() }
-    }
-
-    /// One for the many cases of a property, since generating the schema takes longer than applying it.
-    fn shared() -> &'static Self {
-        thread_local! {
-            static SHARED: &'static Definition = Box::leak(Box::new(Definition::new()));
-        }
-        SHARED.with(|shared| *shared)
-    }
-
     fn verdict(&self, case: &Case) -> Complaints {
         let object =
             |spec: &str| yaml::from_str::<Value>(&case.manifest(spec)).map_err(|error| error.to_string());
@@ -275,20 +242,6 @@ impl Definition {
             Ok(new) => self.judge(&new, case.before.as_ref().map(|spec| object(spec).unwrap()).as_ref()),
             Err(error) => vec![error],
         }
-    }
-
-    fn judge(&self, new: &Value, old: Option<&Value>) -> Complaints {
-        let mut known = self.schema.clone();
-        for (name, kind) in [("apiVersion", "string"), ("kind", "string"), ("metadata", "object")] {
-            known["properties"][name] = serde_json::json!({ "type": kind });
-        }
-        let malformed = schema::check(&known, "", new);
-        if !malformed.is_empty() {
-            return malformed;
-        }
-        let (new, old) = (schema::without_nulls(new), old.map(schema::without_nulls));
-        let verdict = self.validator.validate_compiled(&self.rules, &new, old.as_ref());
-        verdict.err().into_iter().flatten().map(|error| error.to_string()).collect()
     }
 }
 

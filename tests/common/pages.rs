@@ -1,5 +1,7 @@
 //! Markdown as far as the documentation uses it: blocks, headings and links.
 
+#![allow(dead_code, reason = "every test program that has this module uses a part of it")]
+
 use std::path::{Path, PathBuf};
 
 /// The folder of the project.

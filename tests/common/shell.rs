@@ -1,5 +1,7 @@
 //! Runs the blocks of a page in one shell, as a reader would, and compares what they print with what the page says.
 
+#![allow(dead_code, reason = "every test program that has this module uses a part of it")]
+
 use std::{
     ffi::OsString,
     fs::{self, File},

@@ -96,6 +96,27 @@ fn every_page_is_reached_from_the_index() {
 }
 
 #[test]
+fn files_that_are_named_exist() {
+    let folders = ["tests/", "src/", "scripts/", "benches/", "crds/", "deploy/", "charts/", "examples/"];
+    let (mut count, mut wrong) = (0, Vec::new());
+    for page in all_pages() {
+        for (line, text) in page.prose() {
+            for named in text.split('`').skip(1).step_by(2) {
+                let is_path = folders.iter().any(|folder| named.starts_with(folder))
+                    && !named.contains(['*', ' ', '…']);
+                if is_path {
+                    count += 1;
+                    if !Path::new(ROOT).join(named).exists() {
+                        wrong.push(format!("{}:{line}: {named}", page.path.display()));
+                    }
+                }
+            }
+        }
+    }
+    assert!(count > 50 && wrong.is_empty(), "{count} named, not there: {wrong:#?}");
+}
+
+#[test]
 fn a_link_that_leads_nowhere_is_found() {
     let page = Page { path: "docs/x.md".into(), text: String::new() };
     for wrong in ["nothing.md", "README.md#nothing", "http://example.com", "https://nohost", "../README.mdx"]

@@ -18,6 +18,8 @@ mod chinese;
 mod common;
 mod convention;
 mod dashboard;
+#[path = "../common/definition.rs"]
+mod definition;
 mod expressions;
 mod links;
 mod manifests;

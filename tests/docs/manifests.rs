@@ -2,33 +2,25 @@
 
 use std::path::Path;
 
-use kube::core::cel::{Validator, compile_schema};
 use quorate::{
-    api::{crds, manifest, validate},
+    api::{manifest, validate},
+    kubernetes::render,
     yaml,
 };
 use serde_json::Value;
 
-use crate::{convention::all_pages, pages::ROOT, schema};
+use crate::{convention::all_pages, definition::Definition, pages::ROOT};
 
 /// What the definition and Quorate's own check say of a manifest of an EtcdCluster; nothing when both take it.
 fn complaints(text: &str) -> Vec<String> {
     let object: Value = yaml::from_str(text).unwrap();
-    let definition = crds::definition().unwrap();
-    let known = definition.spec.versions[0].schema.as_ref().unwrap().open_api_v3_schema.as_ref();
-    let rules = serde_json::to_value(known).unwrap();
-    let mut shape = rules.clone();
-    for (name, kind) in [("apiVersion", "string"), ("kind", "string"), ("metadata", "object")] {
-        shape["properties"][name] = serde_json::json!({ "type": kind });
-    }
-    let mut found = schema::check(&shape, "", &object);
-    let verdict =
-        Validator::new().validate_compiled(&compile_schema(&rules), &schema::without_nulls(&object), None);
-    found.extend(verdict.err().into_iter().flatten().map(|error| error.to_string()));
+    let mut found = Definition::shared().judge(&object, None);
     match manifest::read(text) {
         Ok(read) => {
             let problems = validate::check(&read.name, &read.spec).err().unwrap_or_default();
             found.extend(problems.iter().map(ToString::to_string));
+            // What a template says and stays the operator's own would be told in the status.
+            found.extend(read.spec.pod_template.iter().flat_map(render::ignored));
         }
         Err(error) => found.push(error.to_string()),
     }

@@ -80,8 +80,9 @@ fn section(page: &mut String, path: &str, schema: &Value) {
         }
         // Rules of objects stand in their own part.
         if field["properties"].is_null() {
-            for rule in rules(field) {
-                write!(meaning, " *{}*", cell(&rule)).unwrap();
+            let rules: Vec<_> = rules(field).iter().map(|rule| cell(rule)).collect();
+            if !rules.is_empty() {
+                write!(meaning, " *Otherwise: {}.*", rules.join("; ")).unwrap();
             }
         }
         let must = if required.contains(&name.as_str()) { ", required" } else { "" };
@@ -174,7 +175,9 @@ fn row(arg: &Arg) -> String {
     } else if takes {
         write!(name, " {value}").unwrap();
     }
-    let mut meaning = cell(&arg.get_help().map(ToString::to_string).unwrap_or_default());
+    let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
+    // clap leaves the last full stop out.
+    let mut meaning = format!("{}.", cell(help.trim_end_matches('.')));
     let values: Vec<_> =
         arg.get_possible_values().iter().map(|one| format!("`{}`", one.get_name())).collect();
     if takes && !values.is_empty() && values.len() < 10 {

@@ -52,7 +52,9 @@ fn the_server_takes_every_example() {
     let namespace = Namespace::create("quorate-e2e-examples");
     // One of them names the namespace that it belongs to.
     let text = |path: &Path| {
-        std::fs::read_to_string(path).unwrap().replace(&format!("namespace: {NAMESPACE}"), &format!("namespace: {}", namespace.name()))
+        std::fs::read_to_string(path)
+            .unwrap()
+            .replace(&format!("namespace: {NAMESPACE}"), &format!("namespace: {}", namespace.name()))
     };
     let all: Vec<_> = ["examples", "examples/kubernetes"].into_iter().flat_map(manifests).collect();
     assert!(all.len() >= 8, "only {all:?}");

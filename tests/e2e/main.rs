@@ -14,6 +14,7 @@ mod cases;
 mod commands;
 #[path = "../common/mod.rs"]
 mod common;
+mod documentation;
 mod figures;
 #[path = "../common/kubectl.rs"]
 mod kubectl;
@@ -21,7 +22,6 @@ mod lease;
 mod life;
 mod loss;
 mod operator;
-mod documentation;
 #[path = "../common/pages.rs"]
 mod pages;
 mod place;
