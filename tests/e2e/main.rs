@@ -21,6 +21,7 @@ mod kubectl;
 mod lease;
 mod life;
 mod loss;
+mod metrics;
 mod operator;
 #[path = "../common/pages.rs"]
 mod pages;
