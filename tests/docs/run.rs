@@ -5,7 +5,7 @@ use std::{path::Path, time::Duration};
 use quorate::plan::version::Minor;
 
 use crate::{
-    common::etcd::{binary, free_port},
+    common::{etcd::binary, ports::free_port},
     pages::{Page, ROOT},
     shell::{self, Shell},
 };
