@@ -79,14 +79,15 @@ pub struct EtcdClusterSpec {
     )]
     pub size: i64,
 
-    /// The version of etcd, without a leading v: a release of 3.5, 3.6 or 3.7. It goes up one minor version at a time and
-    /// never back to an older one.
+    /// The version of etcd, without a leading v: a release of 3.5, 3.6 or 3.7. A change reaches the members one by one. It
+    /// goes one minor version at a time, up or down, between 3.5 and 3.6 from 3.5.32 on, between 3.6 and 3.7 from 3.6.11 on.
     #[serde(default = "default_version", deserialize_with = "version_or_default")]
     #[schemars(length(max = rules::VERSION_LENGTH))]
     #[x_kube(
         validation = rules::version_known(),
         validation = rules::version_skips_no_minor(),
-        validation = rules::version_not_back()
+        validation = rules::version_floor_3_6(),
+        validation = rules::version_floor_3_7()
     )]
     pub version: String,
 

@@ -35,7 +35,7 @@ pub struct EtcdMemberSpec {
     pub cluster_uid: String,
     /// Which name of the cluster it bears: names are given out in order and never again.
     pub serial: i64,
-    /// The version of etcd it was made for.
+    /// The version of etcd it is made for.
     #[schemars(with = "String")]
     pub version: EtcdVersion,
     /// The image of etcd.
@@ -68,6 +68,9 @@ pub struct EtcdMemberSpec {
     /// Since when clients are told to leave it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub draining: Option<String>,
+    /// When clients were told last that they may come back to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub returned: Option<String>,
     /// Whether it is being deleted with its data: nothing of it is made again.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub discarded: bool,

@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 use crate::plan::{
     CLUSTER_NAME_LIMIT, ClusterSize,
-    options::{ELECTION_TIMEOUT_LIMIT, OWN_FLAGS, TYPED_FLAGS},
+    options::{DEFAULT_ELECTION, DEFAULT_HEARTBEAT, ELECTION_TIMEOUT_LIMIT, OWN_FLAGS, TYPED_FLAGS},
+    version::{Minor, floor},
 };
 
 /// The longest version, in characters.
@@ -23,10 +24,6 @@ pub(super) const NAME_LENGTH: usize = 253;
 pub(super) const MAP_SIZE: usize = 64;
 /// The longest value in them, in characters.
 pub(super) const MAP_VALUE_LENGTH: usize = 4096;
-/// etcd's default of `--heartbeat-interval`, in milliseconds (`embed.NewConfig`).
-pub(super) const DEFAULT_HEARTBEAT: i64 = 100;
-/// etcd's default of `--election-timeout`, in milliseconds (`embed.NewConfig`).
-pub(super) const DEFAULT_ELECTION: i64 = 1000;
 /// The access modes with which a member can write.
 pub(super) const ACCESS_MODES: [&str; 3] = ["ReadWriteOnce", "ReadWriteOncePod", "ReadWriteMany"];
 
@@ -104,17 +101,35 @@ pub(super) fn version_known() -> Rule {
 
 pub(super) fn version_skips_no_minor() -> Rule {
     rule(
-        "!(oldSelf.startsWith('3.5.') && self.startsWith('3.7.'))",
-        "etcd is upgraded one minor version at a time: go through 3.6 first",
+        "!(oldSelf.startsWith('3.5.') && self.startsWith('3.7.')) && \
+         !(oldSelf.startsWith('3.7.') && self.startsWith('3.5.'))",
+        "etcd goes one minor version at a time: go through 3.6 first",
     )
 }
 
-pub(super) fn version_not_back() -> Rule {
+/// Between two minor versions the older one has to be a late release, in either direction.
+fn version_floor(older: Minor, newer: Minor, early: &str) -> Rule {
+    let crosses = |from: &str, to: &str| {
+        format!(
+            "!({from}.matches('^{}[.]({early})$') && {to}.startsWith('{newer}.'))",
+            older.to_string().replace('.', "[.]")
+        )
+    };
     rule(
-        "!(oldSelf.startsWith('3.6.') && self.startsWith('3.5.')) && \
-         !(oldSelf.startsWith('3.7.') && (self.startsWith('3.5.') || self.startsWith('3.6.')))",
-        "etcd cannot go back to an older minor version, which does not read the newer data; keep the minor version",
+        format!("{} && {}", crosses("oldSelf", "self"), crosses("self", "oldSelf")),
+        format!(
+            "between etcd {older} and {newer} every member has to run at least {}: go to that release or a later one first",
+            floor(older)
+        ),
     )
+}
+
+pub(super) fn version_floor_3_6() -> Rule {
+    version_floor(Minor::V3_5, Minor::V3_6, "[0-9]|[12][0-9]|3[01]")
+}
+
+pub(super) fn version_floor_3_7() -> Rule {
+    version_floor(Minor::V3_6, Minor::V3_7, "[0-9]|10")
 }
 
 pub(super) fn token_shape() -> Rule {

@@ -94,13 +94,13 @@ fn accept(
         );
         return Err(CommandError::new(ExitCode::Refused, message));
     }
-    let following = follow(&record, manifest).map_err(|problems| CommandError::refused(&problems))?;
+    let spec = follow(&record, manifest).map_err(|problems| CommandError::refused(&problems))?;
     let there = files::read(&folder.manifest()).map_err(CommandError::failed)?;
     if there.as_deref() != Some(text) {
         files::write(&folder.manifest(), text).map_err(CommandError::failed)?;
     }
     files::remove(&folder.down_request()).map_err(CommandError::failed)?;
-    Ok(RecordFile { spec: following.spec, ..record })
+    Ok(RecordFile { spec, ..record })
 }
 
 /// A new cluster needs its binary now; for one that is there, a missing binary is shown in the status.

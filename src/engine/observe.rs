@@ -8,8 +8,8 @@ use super::platform::Observed;
 use crate::{
     etcd::{Endpoint, MemberClient, Observer, http::Http},
     plan::{
-        ClusterId, Incarnation, Listed, MemberId, MemberName, Membership, Policy, Report, World,
-        divergence::Divergence,
+        ClusterId, EtcdVersion, Incarnation, Listed, MemberId, MemberName, Membership, Policy, Report, World,
+        divergence::Divergence, upgrade,
     },
     telemetry::metrics::Metrics,
 };
@@ -59,7 +59,8 @@ pub async fn look(
 ) -> World {
     clients.follow(&observed.endpoints);
     let mut incarnations = observed.incarnations;
-    let reports = join_all(incarnations.iter().map(|one| report(clients, one))).await;
+    let wanted = observed.desired.version;
+    let reports = join_all(incarnations.iter().map(|one| report(clients, one, wanted))).await;
     for (one, report) in incarnations.iter_mut().zip(reports) {
         one.report = report;
     }
@@ -74,6 +75,7 @@ pub async fn look(
         record: observed.record,
         incarnations,
         membership,
+        snapshots: observed.snapshots,
         divergence,
         left: observed.left,
         domain: observed.domain,
@@ -81,12 +83,21 @@ pub async fn look(
     }
 }
 
-async fn report(clients: &Clients, one: &Incarnation) -> Option<Report> {
+async fn report(clients: &Clients, one: &Incarnation, wanted: EtcdVersion) -> Option<Report> {
     if !one.running() {
         return None;
     }
-    match clients.get(&one.name)?.report().await {
-        Ok(report) => Some(report),
+    let client = clients.get(&one.name)?;
+    match client.report().await {
+        Ok(mut report) => {
+            if upgrade::asks_cluster_version(one.version, wanted) {
+                report.cluster_version = client.cluster_version().await.ok();
+            }
+            if upgrade::asks_raft_snapshots(one.version, wanted) {
+                report.raft_snapshots = client.raft_snapshots().await.ok();
+            }
+            Some(report)
+        }
         Err(error) => {
             tracing::debug!(member = %one.name, %error, "no report");
             None

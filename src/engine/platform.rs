@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, error::Error, future::Future};
 use crate::{
     etcd::Endpoint,
     plan::{
-        Admission, ClusterId, Desired, EtcdVersion, Incarnation, MemberName, PeerDomain, Record, Step,
-        status::ClusterStatus,
+        Admission, ClusterId, Desired, EtcdVersion, Incarnation, MemberName, PeerDomain, Recipe, Record,
+        Snapshot, Step, status::ClusterStatus, version::Minor,
     },
 };
 
@@ -25,6 +25,8 @@ pub struct Observed {
     pub record: Record,
     /// The members that exist.
     pub incarnations: Vec<Incarnation>,
+    /// The snapshots of the data that are kept for changes of the minor version.
+    pub snapshots: Vec<Snapshot>,
     /// The members of a former cluster of this name whose volumes are still there.
     pub left: Vec<MemberName>,
     /// By which members get addresses that are known before their places are; `None` where each place gets its own.
@@ -61,6 +63,10 @@ pub trait Platform {
     fn start(&self, name: &MemberName, check: bool) -> impl Future<Output = Result<(), Self::Error>>;
     /// Stops a member's process and keeps its data.
     fn stop(&self, name: &MemberName) -> impl Future<Output = Result<(), Self::Error>>;
+    /// Makes a member anew from another recipe, on the data it has. Its process ends, if it runs.
+    fn renew(&self, name: &MemberName, recipe: &Recipe) -> impl Future<Output = Result<(), Self::Error>>;
+    /// Begins to take a snapshot of the data through a member, and keeps it: what becomes of it shows in later looks.
+    fn snapshot(&self, name: &MemberName, to: Minor) -> impl Future<Output = Result<(), Self::Error>>;
     /// Records that clients are told to leave a member, or that they may come back.
     fn drain(&self, name: &MemberName, draining: bool) -> impl Future<Output = Result<(), Self::Error>>;
     /// Ends a member's process, if any, and deletes it with its data.

@@ -17,6 +17,12 @@ pub enum Call {
     Hearsay,
     /// Maintenance.HashKV.
     HashKv,
+    /// `GET /version` at the peer URL.
+    Version,
+    /// `GET /metrics`, for the number of raft snapshots.
+    RaftSnapshots,
+    /// Maintenance.Snapshot.
+    Snapshot,
     /// Cluster.MemberAdd as a learner.
     AddLearner,
     /// Cluster.MemberPromote.
@@ -27,22 +33,28 @@ pub enum Call {
     UpdatePeerUrl,
     /// Maintenance.MoveLeader.
     MoveLeader,
+    /// Maintenance.Downgrade.
+    Downgrade,
 }
 
 impl Call {
     /// All calls, reads first.
-    pub const ALL: [Call; 11] = [
+    pub const ALL: [Call; 15] = [
         Call::Status,
         Call::Ready,
         Call::Alarms,
         Call::Members,
         Call::Hearsay,
         Call::HashKv,
+        Call::Version,
+        Call::RaftSnapshots,
+        Call::Snapshot,
         Call::AddLearner,
         Call::Promote,
         Call::Remove,
         Call::UpdatePeerUrl,
         Call::MoveLeader,
+        Call::Downgrade,
     ];
 
     /// A stable name, for metrics and logs.
@@ -54,19 +66,36 @@ impl Call {
             Call::Members => "members",
             Call::Hearsay => "hearsay",
             Call::HashKv => "hash_kv",
+            Call::Version => "version",
+            Call::RaftSnapshots => "raft_snapshots",
+            Call::Snapshot => "snapshot",
             Call::AddLearner => "add_learner",
             Call::Promote => "promote",
             Call::Remove => "remove",
             Call::UpdatePeerUrl => "update_peer_url",
             Call::MoveLeader => "move_leader",
+            Call::Downgrade => "downgrade",
         }
     }
 
     /// Whether the call changes something, so that a lost answer leaves open whether it did.
     pub fn changes(self) -> bool {
         match self {
-            Call::Status | Call::Ready | Call::Alarms | Call::Members | Call::Hearsay | Call::HashKv => false,
-            Call::AddLearner | Call::Promote | Call::Remove | Call::UpdatePeerUrl | Call::MoveLeader => true,
+            Call::Status
+            | Call::Ready
+            | Call::Alarms
+            | Call::Members
+            | Call::Hearsay
+            | Call::HashKv
+            | Call::Version
+            | Call::RaftSnapshots
+            | Call::Snapshot => false,
+            Call::AddLearner
+            | Call::Promote
+            | Call::Remove
+            | Call::UpdatePeerUrl
+            | Call::MoveLeader
+            | Call::Downgrade => true,
         }
     }
 
@@ -76,12 +105,17 @@ impl Call {
     /// without one.
     pub fn deadline(self) -> Duration {
         Duration::from_millis(match self {
-            Call::Status | Call::Ready | Call::Alarms | Call::Hearsay => 1_500,
+            Call::Status
+            | Call::Ready
+            | Call::Alarms
+            | Call::Hearsay
+            | Call::Version
+            | Call::RaftSnapshots => 1_500,
             // A transfer of leadership that works takes a tenth of a second; one that doesn't costs writes meanwhile.
             Call::Members | Call::MoveLeader => 2_000,
-            Call::AddLearner | Call::Promote | Call::Remove | Call::UpdatePeerUrl => 5_000,
-            // Hashing reads the whole database.
-            Call::HashKv => 30_000,
+            Call::AddLearner | Call::Promote | Call::Remove | Call::UpdatePeerUrl | Call::Downgrade => 5_000,
+            // Hashing reads the whole database. Of a snapshot, this is how long it may come to a halt.
+            Call::HashKv | Call::Snapshot => 30_000,
         })
     }
 
@@ -94,11 +128,15 @@ impl Call {
             Call::Members => "read the member list",
             Call::Hearsay => "read the peers' member list",
             Call::HashKv => "hash the keys",
+            Call::Version => "read the cluster version",
+            Call::RaftSnapshots => "read the number of raft snapshots",
+            Call::Snapshot => "take a snapshot",
             Call::AddLearner => "add a learner",
             Call::Promote => "promote a learner",
             Call::Remove => "remove a member",
             Call::UpdatePeerUrl => "change a peer URL",
             Call::MoveLeader => "move the leadership",
+            Call::Downgrade => "change the downgrade",
         }
     }
 }

@@ -193,6 +193,19 @@ pub const TABLE: &[Row] = &[
         after(1_000),
         "a learner does not serve this: ask a voter",
     ),
+    row(
+        Only(Call::Downgrade),
+        Says("cluster has a downgrade job in progress"),
+        Done,
+        "a downgrade is enabled already: its target shows in the status",
+    ),
+    row(Only(Call::Downgrade), Says("no inflight downgrade job"), Done, "no downgrade is enabled"),
+    row(
+        Only(Call::Downgrade),
+        Says("invalid downgrade target version"),
+        Refused,
+        "etcd goes down by one minor version only, from the cluster version",
+    ),
     // Data.
     row(
         Any,

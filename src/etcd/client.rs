@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use etcd_client::{AlarmAction, AlarmType, MemberAddOptions, ResponseHeader};
+use etcd_client::{AlarmAction, AlarmType, DowngradeOptions, MemberAddOptions, ResponseHeader};
 use tokio::sync::OnceCell;
 
 use super::{
@@ -15,7 +15,7 @@ use super::{
     http::{Fault, Http},
     peer::PeerMember,
 };
-use crate::plan::{ClusterId, Listed, MemberId, Report};
+use crate::plan::{ClusterId, Listed, MemberId, Report, version::Minor};
 
 /// Where a member is reached.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -46,6 +46,9 @@ struct Inner {
     observer: Option<Observer>,
     connection: OnceCell<Connection>,
 }
+
+/// Counts the raft snapshots that were written to disk: one for each `.snap` file.
+const RAFT_SNAPSHOTS: &str = "etcd_snap_fsync_duration_seconds_count";
 
 /// A failure, as a result.
 type Result<T> = std::result::Result<T, Failure>;
@@ -99,6 +102,13 @@ impl MemberClient {
             db_size: status.db_size(),
             db_size_in_use: status.raft_used_db_size(),
             version: status.version().to_owned(),
+            storage: Minor::of(status.storage_version()),
+            downgrade: status
+                .downgrade_info()
+                .filter(|info| info.enabled())
+                .and_then(|info| Minor::of(info.target_version())),
+            cluster_version: None,
+            raft_snapshots: None,
             revision,
             alarms: alarms.collect(),
             ready,
@@ -238,6 +248,55 @@ impl MemberClient {
             })
             .await?;
         Ok((response.hash(), response.compact_version()))
+    }
+
+    /// The cluster version, as this member has it.
+    ///
+    /// # Errors
+    /// When the peer URL does not tell it.
+    pub async fn cluster_version(&self) -> Result<Minor> {
+        let url = format!("{}/version", self.inner.endpoint.peer_url.trim_end_matches('/'));
+        self.observed(Call::Version, async {
+            let (_, body) = self.get(Call::Version, &url).await?;
+            let said: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
+            let version = said.get("etcdcluster").and_then(|version| version.as_str());
+            version.and_then(Minor::of).ok_or_else(|| {
+                Failure::nonsense(Call::Version, &url, format!("the cluster version is {version:?}"))
+            })
+        })
+        .await
+    }
+
+    /// How many raft snapshots the member's process has taken since it started.
+    ///
+    /// # Errors
+    /// When its metrics do not tell it.
+    pub async fn raft_snapshots(&self) -> Result<u64> {
+        let Endpoint { client_url, metrics_url, .. } = &self.inner.endpoint;
+        let url = format!("{}/metrics", metrics_url.as_ref().unwrap_or(client_url).trim_end_matches('/'));
+        self.observed(Call::RaftSnapshots, async {
+            let (_, body) = self.get(Call::RaftSnapshots, &url).await?;
+            let text = String::from_utf8_lossy(&body);
+            let count = text.lines().find_map(|line| line.strip_prefix(RAFT_SNAPSHOTS)?.trim().parse().ok());
+            count.ok_or_else(|| {
+                Failure::nonsense(Call::RaftSnapshots, &url, format!("there is no {RAFT_SNAPSHOTS}"))
+            })
+        })
+        .await
+    }
+
+    /// Enables a downgrade of the cluster to a minor version, or gives up the one that is enabled.
+    ///
+    /// # Errors
+    /// By class; [`Class::Done`] means that it is so already.
+    pub async fn downgrade(&self, to: Option<Minor>) -> Result<()> {
+        let options =
+            to.map_or(DowngradeOptions::Cancel, |minor| DowngradeOptions::Enable(format!("{minor}.0")));
+        self.grpc(Call::Downgrade, |mut connection| async move {
+            connection.maintenance.downgrade(options).await
+        })
+        .await?;
+        Ok(())
     }
 
     /// Whether the member serves linearizable reads as a voter; no answer is a no.

@@ -10,6 +10,7 @@ mod connection;
 mod failure;
 pub mod http;
 mod peer;
+pub mod snapshot;
 
 pub use call::Call;
 pub use class::{Answer, Class, classify};

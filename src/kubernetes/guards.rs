@@ -5,8 +5,8 @@ use std::{net::IpAddr, time::Duration};
 use super::views::PodView;
 use crate::{
     etcd::http::{Fault, Http},
-    member::guard::words::{GUARD_PORT, GuardState, Start},
-    plan::Admission,
+    member::guard::words::{GUARD_PORT, GuardState, Start, TakeSnapshot},
+    plan::{Admission, version::Minor},
 };
 
 /// How long a guard may take to answer. It only looks at two files.
@@ -25,13 +25,20 @@ pub enum GuardError {
         source: Fault,
     },
     /// It refused.
-    #[error("the guard of member {member} refused to start etcd: {why}")]
+    #[error("the guard of member {member} refused ({what}): {why}")]
     Refused {
         /// Which member.
         member: String,
+        /// What it was asked for.
+        what: &'static str,
         /// What it said.
         why: String,
     },
+    /// It came with an operator that did not ask for this yet.
+    #[error(
+        "the guard of member {0} is too old for this; give the member a new Pod with `quorate restart {0}`"
+    )]
+    Older(String),
     /// It has no address.
     #[error("member {0} has no Pod with an address yet")]
     NoAddress(String),
@@ -63,17 +70,45 @@ pub async fn start(
     uid: &str,
     admission: &Admission,
 ) -> Result<(), GuardError> {
+    let body = serde_json::to_vec(&Start { admission: admission.clone() }).unwrap_or_default();
+    tell(http, pod, name, uid, "start", body).await
+}
+
+/// Has a snapshot of the data taken and kept on the member's volume.
+///
+/// # Errors
+/// As [`start`].
+pub async fn snapshot(
+    http: &Http,
+    pod: Option<&PodView>,
+    name: &str,
+    uid: &str,
+    to: Minor,
+) -> Result<(), GuardError> {
+    let body = serde_json::to_vec(&TakeSnapshot { to }).unwrap_or_default();
+    tell(http, pod, name, uid, "snapshot", body).await
+}
+
+async fn tell(
+    http: &Http,
+    pod: Option<&PodView>,
+    name: &str,
+    uid: &str,
+    what: &'static str,
+    body: Vec<u8>,
+) -> Result<(), GuardError> {
     let address =
         pod.and_then(|pod| pod.address.as_ref()).ok_or_else(|| GuardError::NoAddress(name.to_owned()))?;
-    let body = serde_json::to_vec(&Start { admission: admission.clone() }).unwrap_or_default();
     let reply = http
-        .post(&format!("{}/start", url(address, GUARD_PORT)), uid, body, DEADLINE)
+        .post(&format!("{}/{what}", url(address, GUARD_PORT)), uid, body, DEADLINE)
         .await
         .map_err(|source| GuardError::Silent { member: name.to_owned(), source })?;
     match reply.status {
         200..=299 => Ok(()),
+        404 => Err(GuardError::Older(name.to_owned())),
         _ => Err(GuardError::Refused {
             member: name.to_owned(),
+            what,
             why: String::from_utf8_lossy(&reply.body).into_owned(),
         }),
     }

@@ -29,6 +29,8 @@ pub struct Facts<'a> {
     pub volume_gone: Option<&'a str>,
     /// What kept its objects from being made, last.
     pub setback: Option<&'a str>,
+    /// When a person asked for a restart of all members, last.
+    pub restart_all: Option<Timestamp>,
     /// How it differs from what would be made now.
     pub behind: Option<String>,
     /// How its volume differs from one that would be made now.
@@ -64,7 +66,10 @@ pub fn incarnation(facts: &Facts<'_>) -> Incarnation {
         misplaced: facts.misplaced.clone(),
         lost_since: None,
         draining: spec.draining.as_deref().and_then(|text| text.parse().ok()),
-        restart_requested: annotation(super::labels::RESTART).and_then(|text| text.parse().ok()),
+        returned: spec.returned.as_deref().and_then(|text| text.parse().ok()),
+        restart_requested: annotation(super::labels::RESTART)
+            .and_then(|text| text.parse().ok())
+            .max(facts.restart_all),
         replace_requested: annotation(super::labels::REPLACE).is_some(),
         node: pod.and_then(|pod| pod.node.clone()).unwrap_or_default(),
         report: None,
@@ -261,6 +266,7 @@ mod tests {
                 present: true,
                 since: Some(at("2026-01-01T00:00:00Z")),
                 told: None,
+                snapshots: Vec::new(),
             }),
             volume_gone: None,
         }
@@ -279,6 +285,7 @@ mod tests {
             peers_placed: true,
             volume_gone: scene.volume_gone.as_deref(),
             setback: None,
+            restart_all: None,
             behind: None,
             misplaced: None,
             domain: &PeerDomain("demo-peer.ns.svc.cluster.local".into()),

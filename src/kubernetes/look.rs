@@ -3,44 +3,57 @@
 use std::sync::PoisonError;
 
 use jiff::Timestamp;
+use kube::ResourceExt;
 
 use super::{
     guards,
     incarnation::{self, Facts},
+    labels,
     platform::{KubernetesError, KubernetesPlatform, formed},
     render,
-    views::{ClaimView, MemberView},
+    views::{ClaimView, MemberView, PodView},
 };
 use crate::{
     api::{EtcdCluster, validate},
     etcd::Endpoint,
-    member::guard::words::{CLIENT_PORT, GuardState, METRICS_PORT, PEER_PORT},
-    plan::{Admission, ClusterState, Data, Desired, Incarnation, MemberName, PeerDomain, Process},
+    member::{
+        self,
+        guard::words::{CLIENT_PORT, GuardState, METRICS_PORT, PEER_PORT},
+    },
+    plan::{Admission, ClusterState, Data, Desired, Incarnation, MemberName, PeerDomain, Process, Snapshot},
 };
+
+/// One look at a member.
+pub(super) struct Look {
+    /// The member in the words of the plan.
+    pub(super) incarnation: Incarnation,
+    /// Where it is reached, once its Pod has an address.
+    pub(super) endpoint: Option<Endpoint>,
+    /// The snapshots on its volume.
+    pub(super) snapshots: Vec<Snapshot>,
+}
+
+/// How the Pod of a member differs from what its EtcdMember says: the operator ended between the two.
+fn stale(member: &MemberView, pod: Option<&PodView>) -> Option<String> {
+    let made_from = pod.filter(|pod| !pod.identity.deleting)?.fingerprint.as_ref()?;
+    (*made_from != render::pod_fingerprint(&member.object))
+        .then(|| "its Pod was made before its last change".to_owned())
+}
+
+fn annotation(cluster: &EtcdCluster, name: &str) -> Option<Timestamp> {
+    cluster.annotations().get(name)?.parse().ok()
+}
 
 impl KubernetesPlatform {
     /// The spec, checked, in the words of the plan.
-    pub(super) fn desired(
-        &self,
-        cluster: &EtcdCluster,
-        members: &[MemberView],
-    ) -> Result<Desired, KubernetesError> {
+    pub(super) fn desired(&self, cluster: &EtcdCluster) -> Result<Desired, KubernetesError> {
         let mut desired = validate::check(&self.name, &cluster.spec).map_err(|problems| {
             let why = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
             KubernetesError::Refused { name: self.name.clone(), why }
         })?;
         desired.not_applied = render::not_applied(&cluster.spec);
-        // A formed cluster keeps its version: another one is reached by a rolling upgrade only.
-        let running = members.iter().map(|one| one.object.spec.version).min();
-        if let Some(running) =
-            running.filter(|running| formed(cluster).is_some() && *running != desired.version)
-        {
-            desired.not_applied.push(format!(
-                "spec.version is {}, and the members run etcd {running}: the version of a cluster that formed stays",
-                desired.version
-            ));
-            desired.version = running;
-        }
+        desired.unfit = member::unknown_flags(&desired.options, desired.version);
+        desired.not_applied.extend(desired.unfit.iter().cloned());
         Ok(desired)
     }
 
@@ -50,7 +63,7 @@ impl KubernetesPlatform {
         member: &MemberView,
         cluster: &EtcdCluster,
         domain: &PeerDomain,
-    ) -> (Incarnation, Option<Endpoint>) {
+    ) -> Look {
         let name = &member.identity.name;
         let (pod, claim) = (self.pod(name), self.claim(name));
         let guard = match &pod {
@@ -69,7 +82,8 @@ impl KubernetesPlatform {
             peers_placed: self.peers_placed(member),
             volume_gone: volume_gone.as_deref(),
             setback: setback.as_deref(),
-            behind: render::difference(&member.object, cluster),
+            behind: render::difference(&member.object, cluster).or_else(|| stale(member, pod.as_ref())),
+            restart_all: annotation(cluster, labels::RESTART_ALL),
             misplaced: (member.object.spec.storage != cluster.spec.storage)
                 .then(|| "spec.storage was changed after it was made".to_owned()),
             domain,
@@ -82,7 +96,7 @@ impl KubernetesPlatform {
             peer_url: guards::url(&address, PEER_PORT),
             metrics_url: Some(guards::url(&address, METRICS_PORT)),
         });
-        (incarnation, endpoint)
+        Look { incarnation, endpoint, snapshots: guard.map(|guard| guard.snapshots).unwrap_or_default() }
     }
 
     /// Writes down that etcd was started on a member's volume, for the time when its guard can't say so. Those that
@@ -138,6 +152,7 @@ impl KubernetesPlatform {
             misplaced: None,
             lost_since: None,
             draining: None,
+            returned: None,
             restart_requested: None,
             replace_requested: false,
             node: String::new(),

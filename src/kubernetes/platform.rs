@@ -1,6 +1,7 @@
 //! One cluster on Kubernetes: the verbs of the engine, carried out on its objects.
 
 use std::{
+    cmp::Reverse,
     collections::BTreeMap,
     sync::{Arc, Mutex},
 };
@@ -16,17 +17,21 @@ use super::{
     guards::{self, GuardError},
     hands::{CallError, Hands},
     labels,
+    look::Look,
     render::{self, RenderError},
     store::{Identity, Key},
     views::{ClaimView, ClusterView, MemberView, PodView},
     volumes::Volumes,
 };
 use crate::{
-    api::EtcdCluster,
+    api::{EtcdCluster, EtcdMemberSpec},
     engine::{Observed, Platform},
     etcd::http::Http,
     member::guard::words::{GuardState, Phase},
-    plan::{Admission, ClusterId, EtcdVersion, MemberName, PeerDomain, Record, Step, status::ClusterStatus},
+    plan::{
+        Admission, ClusterId, EtcdVersion, MemberName, PeerDomain, Recipe, Record, Snapshot, SnapshotState,
+        Step, status::ClusterStatus, version::Minor,
+    },
     telemetry::{health::Health, metrics::Metrics},
 };
 
@@ -159,41 +164,10 @@ impl KubernetesPlatform {
         self.hands().stores.claims.get(&self.namespace, name)
     }
 
-    /// Gives a member what the spec says now, and ends its Pod: the next one is made from it. Without a difference the
-    /// Pod ends only if that is what is wanted.
-    async fn renew(&self, member: &MemberView, restart: bool) -> Result<(), KubernetesError> {
-        let (_, cluster) = self.cluster()?;
-        let desired = self.desired(&cluster, &self.members())?;
-        let spec = &member.object.spec;
-        let name = MemberName(member.identity.name.clone());
-        let serial = spec.serial.cast_unsigned();
-        let fresh = render::member_spec(&cluster, &name, serial, spec.version, &desired.options, None);
-        let fields = |spec: &crate::api::EtcdMemberSpec| {
-            json!({
-                "image": spec.image,
-                "imagePullPolicy": spec.image_pull_policy,
-                "options": spec.options,
-                "podTemplate": spec.pod_template,
-            })
-        };
-        let (old, new) = (fields(spec), fields(&fresh.spec));
-        if old != new {
-            // A merge keeps what it does not name, so each field is emptied where it is not wanted any more.
-            self.hands()
-                .change_member(&member.identity, json!({ "spec": replacing(&old, new.clone()) }))
-                .await?;
-        }
-        let pod = self.pod(&name.0).filter(|pod| !pod.identity.deleting);
-        if let Some(pod) = pod.filter(|_| restart || old != new) {
-            self.hands().delete_pod(&pod.identity).await?;
-        }
-        Ok(())
-    }
-
     /// Makes an EtcdMember over a claim that is there.
     async fn make_over(&self, claim: &ClaimView, alone: bool) -> Result<(), KubernetesError> {
         let (_, cluster) = self.cluster()?;
-        let desired = self.desired(&cluster, &self.members())?;
+        let desired = self.desired(&cluster)?;
         if claim.cluster_uid.as_deref() != Some(&self.uid) {
             let change = json!({ "metadata": { "labels": { labels::CLUSTER_UID: self.uid } } });
             self.hands().change_claim(&claim.identity, change).await?;
@@ -231,6 +205,20 @@ fn replacing(old: &Value, new: Value) -> Value {
     }
 }
 
+/// Of the snapshots on the members' volumes one for each version: the newest that is whole, else one that is being taken.
+fn newest(mut snapshots: Vec<Snapshot>) -> Vec<Snapshot> {
+    snapshots.sort_by_key(|one| {
+        let state = match &one.state {
+            SnapshotState::Taken { at } => (0, Reverse(*at)),
+            SnapshotState::Running => (1, Reverse(Timestamp::MIN)),
+            SnapshotState::Failed { at, .. } => (2, Reverse(*at)),
+        };
+        (one.to, state)
+    });
+    snapshots.dedup_by_key(|one| one.to);
+    snapshots
+}
+
 /// The ID under which the cluster is recorded to have formed: written as an annotation, shown in the status.
 pub(super) fn formed(cluster: &EtcdCluster) -> Option<ClusterId> {
     let shown = cluster.status.as_ref().and_then(|status| status.cluster_id.clone());
@@ -244,13 +232,15 @@ impl Platform for KubernetesPlatform {
     async fn observe(&self) -> Result<Observed, KubernetesError> {
         let (_, cluster) = self.cluster()?;
         let members = self.members();
-        let mut desired = self.desired(&cluster, &members)?;
+        let mut desired = self.desired(&cluster)?;
         let domain =
             PeerDomain(render::peer_domain(&self.name, &self.namespace, &self.shared.cluster_domain));
         let looks = join_all(members.iter().map(|one| self.look_at(one, &cluster, &domain))).await;
         let mut incarnations = Vec::new();
         let mut endpoints = BTreeMap::new();
-        for (incarnation, endpoint) in looks {
+        let mut snapshots = Vec::new();
+        for Look { incarnation, endpoint, snapshots: kept } in looks {
+            snapshots.extend(kept);
             if let Some(endpoint) = endpoint {
                 endpoints.insert(incarnation.name.clone(), endpoint);
             }
@@ -284,6 +274,7 @@ impl Platform for KubernetesPlatform {
             desired,
             record: Record { cluster_id: formed(&cluster), serial },
             incarnations,
+            snapshots: newest(snapshots),
             left,
             domain: Some(domain),
             endpoints,
@@ -298,7 +289,7 @@ impl Platform for KubernetesPlatform {
         admission: Option<&Admission>,
     ) -> Result<(), KubernetesError> {
         let (_, cluster) = self.cluster()?;
-        let desired = self.desired(&cluster, &self.members())?;
+        let desired = self.desired(&cluster)?;
         let member =
             render::member_spec(&cluster, name, serial, version, &desired.options, admission.cloned());
         match self.hands().make_member(&member).await {
@@ -341,18 +332,63 @@ impl Platform for KubernetesPlatform {
             (Some(GuardState { phase: Phase::Running | Phase::Resolving | Phase::Stopping, .. }), _) => {
                 Ok(())
             }
-            _ => self.renew(&member, false).await,
+            // Its Pod is its upkeep's concern.
+            _ => Ok(()),
         }
     }
 
+    /// Deletes the Pod; upkeep makes the next one from the same EtcdMember.
     async fn stop(&self, name: &MemberName) -> Result<(), KubernetesError> {
-        self.renew(&self.known(name)?, true).await
+        let pod = self.pod(&self.known(name)?.identity.name).filter(|pod| !pod.identity.deleting);
+        match pod {
+            Some(pod) => Ok(self.hands().delete_pod(&pod.identity).await?),
+            None => Ok(()),
+        }
+    }
+
+    /// The EtcdMember first: a crash in between leaves a Pod whose mark does not fit its EtcdMember, and so does a lost
+    /// answer. Either shows as a difference at the next look.
+    async fn renew(&self, name: &MemberName, recipe: &Recipe) -> Result<(), KubernetesError> {
+        let (_, cluster) = self.cluster()?;
+        let member = self.known(name)?;
+        let spec = &member.object.spec;
+        let serial = spec.serial.cast_unsigned();
+        let fresh = render::member_spec(&cluster, name, serial, recipe.version, &recipe.options, None);
+        let fields = |spec: &EtcdMemberSpec| {
+            json!({
+                "version": spec.version,
+                "image": spec.image,
+                "imagePullPolicy": spec.image_pull_policy,
+                "options": spec.options,
+                "podTemplate": spec.pod_template,
+            })
+        };
+        let (old, new) = (fields(spec), fields(&fresh.spec));
+        if let Some(claim) = self.claim(&name.0).filter(|_| spec.version != recipe.version) {
+            let change = json!({ "metadata": { "annotations": { labels::VERSION: recipe.version } } });
+            self.hands().change_claim(&claim.identity, change).await?;
+        }
+        if old != new {
+            // A merge keeps what it does not name, so each field is emptied where it is not wanted any more.
+            self.hands().change_member(&member.identity, json!({ "spec": replacing(&old, new) })).await?;
+        }
+        self.stop(name).await
+    }
+
+    async fn snapshot(&self, name: &MemberName, to: Minor) -> Result<(), KubernetesError> {
+        let (member, pod) = (self.known(name)?, self.pod(&name.0));
+        let uid = &member.identity.uid;
+        Ok(guards::snapshot(&self.shared.http, pod.as_ref(), &name.0, uid, to).await?)
     }
 
     async fn drain(&self, name: &MemberName, draining: bool) -> Result<(), KubernetesError> {
         let member = self.known(name)?;
-        let since = draining.then(|| format!("{:.3}", Timestamp::now()));
-        Ok(self.hands().change_member(&member.identity, json!({ "spec": { "draining": since } })).await?)
+        let now = format!("{:.3}", Timestamp::now());
+        let change = match draining {
+            true => json!({ "draining": now }),
+            false => json!({ "draining": null, "returned": now }),
+        };
+        Ok(self.hands().change_member(&member.identity, json!({ "spec": change })).await?)
     }
 
     /// Deleted in an order that can be taken up again after a crash at any place: the EtcdMember, which brings the next

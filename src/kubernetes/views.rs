@@ -29,6 +29,8 @@ pub struct PodView {
     pub message: Option<String>,
     /// Why it can't be scheduled.
     pub unschedulable: Option<String>,
+    /// A hash of what it was made from.
+    pub fingerprint: Option<String>,
     /// The condition behind the readiness gate, if it was ever set.
     pub in_service: Option<bool>,
     /// The container of etcd, or the first one that is in trouble.
@@ -72,6 +74,7 @@ impl PodView {
         Self {
             identity: Identity::of(&metadata),
             owner: controller(&metadata),
+            fingerprint: metadata.annotations.as_ref().and_then(|all| all.get(labels::FINGERPRINT)).cloned(),
             created: metadata.creation_timestamp.as_ref().map(|time| time.0),
             node: spec.node_name,
             unschedulable,

@@ -1,10 +1,13 @@
-//! An etcd process: what it is started with (pure), and the guard that starts it in a Pod.
+//! An etcd process: what it is started with (pure), the snapshots that are kept of its data, and the guard that starts it in
+//! a Pod.
 
 mod data;
 mod flags;
 pub mod guard;
+mod snapshots;
 mod spelling;
 
 pub use data::{data_present, has_log};
 pub use flags::{Addresses, Launch, render};
+pub use snapshots::Snapshots;
 pub use spelling::{judged_flags, unknown_flag, unknown_flags};

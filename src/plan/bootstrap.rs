@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::{
     comeback,
     name::{ClusterId, MemberName},
-    start,
+    rollout, start,
     step::{Decision, Operation, OperationKind, Step},
     world::{Admission, ClusterState, Incarnation, Peer, PeerDomain, Process, World, elapsed},
 };
@@ -50,6 +50,10 @@ pub(super) fn decide(world: &World, now: Timestamp) -> Decision {
     if let Some(cluster_id) = formed(world) {
         let steps = vec![Step::RecordFormed { cluster_id }];
         return act(steps, format!("the cluster formed with ID {cluster_id}"));
+    }
+    let renewed = rollout::renew_unformed(world, now);
+    if !renewed.is_empty() {
+        return act(renewed, "members that do not start are made anew, since the spec changed".into());
     }
     match start::decide(world, &world.incarnations.iter().collect::<Vec<_>>(), now) {
         Some(Decision::Act { steps, reason, .. }) => act(steps, reason),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    SOON,
+    SOON, rollout,
     step::{Decision, Operation, OperationKind, Step},
     view::{Seat, View},
     world::{Incarnation, elapsed},
@@ -16,21 +16,21 @@ pub(super) enum Purpose {
     ScaleIn,
     /// Another one takes its place.
     Replace,
-    /// It comes back on its own data.
-    Restart,
+    /// It comes back on its own data, from another recipe where the spec changed.
+    Change,
 }
 
 /// The next act of taking `seat` down. Nothing goes around the gate.
 pub(super) fn decide(view: &View<'_>, seat: &Seat<'_>, purpose: Purpose, why: &str) -> Decision {
     let wait_for = |time: Duration, reason: String| Decision::Wait {
-        operation: Some(operation(seat, purpose)),
+        operation: Some(operation(view, seat, purpose)),
         reason,
         again: time.min(SOON),
     };
     let wait = |reason: String| wait_for(SOON, reason);
     let act = |steps: Vec<Step>, reason: String| Decision::Act {
         steps,
-        operation: operation(seat, purpose),
+        operation: operation(view, seat, purpose),
         reason,
     };
 
@@ -61,14 +61,14 @@ pub(super) fn decide(view: &View<'_>, seat: &Seat<'_>, purpose: Purpose, why: &s
         }
     }
     match (purpose, seat.incarnation) {
-        (Purpose::Restart, Some(one)) => act(vec![Step::Stop { name: one.name.clone() }], why.to_owned()),
+        (Purpose::Change, Some(one)) => act(vec![rollout::step(view.world, one)], why.to_owned()),
         _ => act(vec![Step::Remove { id: seat.listed.id, name: seat.label() }], why.to_owned()),
     }
 }
 
 /// Clients of a member that came back a moment ago may not have found it again: how long they still have, and in words.
 fn unsettled(view: &View<'_>, leaving: &Incarnation) -> Option<(Duration, String)> {
-    let (name, age) = view.youngest_start(&leaving.name)?;
+    let (name, age) = view.youngest_return(&leaving.name)?;
     let left = view.world.policy.settle.saturating_sub(age);
     (!left.is_zero())
         .then(|| (left, format!("waiting for clients to come back to {name} before {} goes", leaving.name)))
@@ -85,23 +85,23 @@ fn hand_over(view: &View<'_>, seat: &Seat<'_>, purpose: Purpose, why: &str) -> D
     match candidate {
         Some((to, one)) => Decision::Act {
             steps: vec![Step::MoveLeader { from: seat.listed.id, to, to_name: one.name.clone() }],
-            operation: operation(seat, purpose),
+            operation: operation(view, seat, purpose),
             reason: format!("{why}: it leads, so leadership goes to {} first", one.name),
         },
         None => Decision::Wait {
-            operation: Some(operation(seat, purpose)),
+            operation: Some(operation(view, seat, purpose)),
             reason: format!("{why}: it leads, and no other voter is fit to lead"),
             again: SOON,
         },
     }
 }
 
-fn operation(seat: &Seat<'_>, purpose: Purpose) -> Operation {
+fn operation(view: &View<'_>, seat: &Seat<'_>, purpose: Purpose) -> Operation {
     Operation {
         kind: match purpose {
             Purpose::ScaleIn => OperationKind::ScaleIn,
             Purpose::Replace => OperationKind::Replace,
-            Purpose::Restart => OperationKind::Restart,
+            Purpose::Change => rollout::kind(view.world, seat.incarnation),
         },
         member: seat.incarnation.map(|one| one.name.clone()),
         since: seat.incarnation.and_then(|one| one.draining),

@@ -16,9 +16,12 @@ mod policy;
 mod quorum;
 mod repair;
 mod resize;
+mod rollout;
 mod start;
 pub mod status;
 mod step;
+mod timing;
+pub mod upgrade;
 pub mod version;
 mod view;
 mod world;
@@ -39,7 +42,7 @@ pub use version::EtcdVersion;
 use view::View;
 pub use world::{
     Admission, ClusterState, Data, Desired, Incarnation, Listed, Membership, Peer, PeerDomain, Process,
-    Record, Report, World, elapsed,
+    Recipe, Record, Report, Snapshot, SnapshotState, World, elapsed,
 };
 
 /// How soon to look again at something that is about to change by itself.
@@ -64,18 +67,22 @@ pub fn decide(world: &World, now: Timestamp) -> Decision {
         // One more member on intact data is one more copy of it, whatever a person decides then.
         return start_members(&view).unwrap_or_else(|| wait(&reason));
     }
-    let decision = start_members(&view)
+    let decision = rollout::renew_stopped(&view)
+        .or_else(|| start_members(&view))
         .or_else(|| resize::clear_away(&view))
         .or_else(|| learner::decide(&view))
         .or_else(|| repair::replace_lost(&view))
         .or_else(|| repair::replace_requested_unhealthy(&view))
         .or_else(|| shrink_by_unhealthy(&view))
+        .or_else(|| rollout::mend(&view))
+        .or_else(|| rollout::wait(&view))
         .or_else(|| repair::wait_for_unhealthy(&view))
         .or_else(|| fill_up(&view))
         .or_else(|| repair::replace_requested_healthy(&view))
         .or_else(|| repair::hold_while_diverged(&view))
-        .or_else(|| repair::restart_requested(&view))
         .or_else(|| resize::shrink(&view))
+        .or_else(|| rollout::next(&view))
+        .or_else(|| upgrade::finish(&view))
         .unwrap_or(Decision::Settled);
     undrain(&view, &decision).unwrap_or(decision)
 }
@@ -91,7 +98,9 @@ fn start_members(view: &View<'_>) -> Option<Decision> {
 /// Without a confirmed member list, members whose data is there are started and nothing else is touched.
 fn without_quorum(world: &World, why: &str, hearsay: &[Listed], now: Timestamp) -> Decision {
     let all: Vec<_> = world.incarnations.iter().collect();
-    start::decide(world, &all, now).unwrap_or_else(|| wait(&outage::explain(world, why, hearsay)))
+    rollout::renew_without_quorum(world, now)
+        .or_else(|| start::decide(world, &all, now))
+        .unwrap_or_else(|| wait(&outage::explain(world, why, hearsay)))
 }
 
 /// When too many voters are there and one of them is not healthy, that one goes, rather than being waited for.
@@ -108,13 +117,19 @@ fn fill_up(view: &View<'_>) -> Option<Decision> {
     if repair::hold_while_diverged(view).is_some() && !few { None } else { resize::grow(view) }
 }
 
-/// Clients come back to a member that was told to drain and is not going anywhere after all. One that does not run is
-/// started before they are told.
+/// Clients come back to a member that was told to drain and is not going anywhere, or is back: told once it serves, so
+/// that the pause before the next one goes counts from then.
 fn undrain(view: &View<'_>, decision: &Decision) -> Option<Decision> {
     let operation = decision.operation();
     let mut leaving: Vec<&MemberName> = match operation {
         Some(Operation {
-            kind: OperationKind::ScaleIn | OperationKind::Replace | OperationKind::Restart,
+            kind:
+                OperationKind::ScaleIn
+                | OperationKind::Replace
+                | OperationKind::Restart
+                | OperationKind::Roll
+                | OperationKind::Upgrade
+                | OperationKind::Downgrade,
             member,
             ..
         }) => member.iter().collect(),
@@ -124,9 +139,9 @@ fn undrain(view: &View<'_>, decision: &Decision) -> Option<Decision> {
         leaving.extend(resize::surplus(view).iter().filter_map(|seat| Some(&seat.incarnation?.name)));
     }
     let back = view
-        .seats()
+        .healthy()
         .filter_map(|seat| seat.incarnation)
-        .find(|one| one.draining.is_some() && one.running() && !leaving.contains(&&one.name))?;
+        .find(|one| one.draining.is_some() && !leaving.contains(&&one.name))?;
     Some(Decision::Act {
         steps: vec![Step::Undrain { name: back.name.clone() }],
         operation: Operation {

@@ -43,6 +43,10 @@ pub const TYPED_FLAGS: &[&str] = &[
     "snapshot-count",
 ];
 
+/// etcd's default of `--heartbeat-interval`, in milliseconds (`embed.NewConfig`).
+pub const DEFAULT_HEARTBEAT: i64 = 100;
+/// etcd's default of `--election-timeout`, in milliseconds (`embed.NewConfig`).
+pub const DEFAULT_ELECTION: i64 = 1000;
 /// etcd refuses an election timeout above this, in milliseconds (`embed.maxElectionMs`).
 pub const ELECTION_TIMEOUT_LIMIT: i64 = 50_000;
 

@@ -52,14 +52,6 @@ fn replace_requested(view: &View<'_>, which: impl Fn(&Seat<'_>) -> bool) -> Opti
     Some(departure::decide(view, seat, Purpose::Replace, &why))
 }
 
-/// Restarts a voter because a person asked for it.
-pub(super) fn restart_requested(view: &View<'_>) -> Option<Decision> {
-    let asked = |seat: &&Seat<'_>| seat.incarnation.is_some_and(|one| one.restart_due());
-    let seat = view.voters.iter().filter(asked).min_by_key(|seat| is_draining(seat))?;
-    let why = format!("{} is restarted on request", seat.label());
-    Some(departure::decide(view, seat, Purpose::Restart, &why))
-}
-
 /// The one that clients were already told to leave goes on, before another is begun.
 fn is_draining(seat: &Seat<'_>) -> Reverse<bool> {
     Reverse(seat.incarnation.is_some_and(|one| one.draining.is_some()))

@@ -7,7 +7,6 @@ use jiff::Timestamp;
 use super::{
     evidence::{shorten, telling_line},
     quorum::quorum,
-    status,
     step::{Decision, Operation, OperationKind, Step},
     world::{Incarnation, Process, World, elapsed},
 };
@@ -15,10 +14,6 @@ use super::{
 /// How long a member that could not be started is left alone. Longer than the rest after a failed step, so that other
 /// members get their turn in between.
 const BLOCKED: Duration = Duration::from_secs(5);
-
-/// How long a member that its platform starts by itself is left alone before it is made anew from a changed spec: an
-/// image may still be on its way.
-const SUPERVISED: Duration = Duration::from_secs(2);
 
 /// Starts every one of `members` that may run and does not, once its back-off is over.
 pub(super) fn decide(world: &World, members: &[&Incarnation], now: Timestamp) -> Option<Decision> {
@@ -37,11 +32,6 @@ pub(super) fn decide(world: &World, members: &[&Incarnation], now: Timestamp) ->
         }
         _ if due.len() > 1 => {
             format!("{} members that do not run are started on the data they have", due.len())
-        }
-        Process::Exited { .. } | Process::Blocked { .. } if first.supervised => {
-            let changed = status::outdated(world, first).unwrap_or_default();
-            let obstacle = obstacle(first).unwrap_or_default();
-            format!("{obstacle}; it is made anew, since the spec changed: {changed}")
         }
         Process::Exited { failures: 0, .. } => {
             format!("{} was stopped and is started again on its data", first.name)
@@ -84,10 +74,8 @@ fn is_due(world: &World, one: &Incarnation, now: Timestamp) -> bool {
     match &one.process {
         Process::NotStarted => true,
         Process::Running { .. } => false,
-        // The platform starts it again by itself; made anew, it gets what the spec says now.
-        Process::Exited { at, .. } | Process::Blocked { at, .. } if one.supervised => {
-            elapsed(*at, now) >= SUPERVISED && status::outdated(world, one).is_some()
-        }
+        // The platform starts it again by itself.
+        Process::Exited { .. } | Process::Blocked { .. } if one.supervised => false,
         Process::Exited { at, failures, .. } => elapsed(*at, now) >= world.policy.restart_after(*failures),
         Process::Blocked { at, .. } => elapsed(*at, now) >= BLOCKED,
     }

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 
 use super::{
     name::{ClusterId, MemberId, MemberName},
-    version::EtcdVersion,
-    world::Admission,
+    version::{EtcdVersion, Minor},
+    world::{Admission, Recipe},
 };
 
 /// One effect on the platform or on etcd. There are no others.
@@ -95,6 +95,27 @@ pub enum Step {
         /// Which one.
         name: MemberName,
     },
+    /// Make a member anew from another recipe, on the data it has. Its process ends, if it runs.
+    Renew {
+        /// Which one.
+        name: MemberName,
+        /// What it is made from, from now on.
+        recipe: Box<Recipe>,
+    },
+    /// Take a snapshot of the data and keep it, before the first member changes its minor version.
+    Snapshot {
+        /// The member that is asked for it.
+        name: MemberName,
+        /// The minor version that the cluster is about to get.
+        to: Minor,
+    },
+    /// Ask etcd to bring the cluster version, and with it the form of the data, one minor version down.
+    EnableDowngrade {
+        /// To which one.
+        to: Minor,
+    },
+    /// Ask etcd to give up a downgrade that was enabled.
+    CancelDowngrade,
     /// Delete a member with its data. Only after etcd confirmed that it is not a member, or before the cluster formed.
     Discard {
         /// Which one.
@@ -118,6 +139,10 @@ impl Step {
             Step::MoveLeader { .. } => "MoveLeader",
             Step::Remove { .. } => "Remove",
             Step::Stop { .. } => "Stop",
+            Step::Renew { .. } => "Renew",
+            Step::Snapshot { .. } => "Snapshot",
+            Step::EnableDowngrade { .. } => "EnableDowngrade",
+            Step::CancelDowngrade => "CancelDowngrade",
             Step::Discard { .. } => "Discard",
         }
     }
@@ -135,9 +160,11 @@ impl Step {
             | Step::Undrain { name }
             | Step::MoveLeader { to_name: name, .. }
             | Step::Stop { name }
+            | Step::Renew { name, .. }
+            | Step::Snapshot { name, .. }
             | Step::Discard { name } => &name.0,
             Step::Remove { name, .. } => name,
-            Step::RecordFormed { .. } => "",
+            Step::RecordFormed { .. } | Step::EnableDowngrade { .. } | Step::CancelDowngrade => "",
         }
     }
 }
@@ -155,6 +182,12 @@ pub enum OperationKind {
     Replace,
     /// A member is restarted because a person asked for it.
     Restart,
+    /// Members are changed one by one, because the spec changed.
+    Roll,
+    /// Members get a newer version one by one.
+    Upgrade,
+    /// Members get an older version one by one.
+    Downgrade,
     /// A member that ended is started again.
     Recover,
 }
@@ -168,6 +201,9 @@ impl OperationKind {
             OperationKind::ScaleIn => "ScaleIn",
             OperationKind::Replace => "Replace",
             OperationKind::Restart => "Restart",
+            OperationKind::Roll => "Roll",
+            OperationKind::Upgrade => "Upgrade",
+            OperationKind::Downgrade => "Downgrade",
             OperationKind::Recover => "Recover",
         }
     }

@@ -15,14 +15,29 @@ pub struct EtcdVersion {
 }
 
 /// The minor versions of etcd 3, oldest first. The flags of a member follow its minor version.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Minor {
     /// 3.5
+    #[serde(rename = "3.5")]
     V3_5,
     /// 3.6
+    #[serde(rename = "3.6")]
     V3_6,
     /// 3.7
+    #[serde(rename = "3.7")]
     V3_7,
+}
+
+impl Minor {
+    /// All of them, oldest first.
+    pub const ALL: [Minor; 3] = [Minor::V3_5, Minor::V3_6, Minor::V3_7];
+
+    /// Reads it from a version of any length, such as `3.6`, `3.6.0` or `3.6.16`; `None` when Quorate does not know it.
+    pub fn of(text: &str) -> Option<Self> {
+        let mut parts = text.splitn(3, '.');
+        let (major, minor) = (parts.next()?, parts.next()?);
+        Self::ALL.into_iter().find(|one| one.to_string() == format!("{major}.{minor}"))
+    }
 }
 
 /// Why a text is not a version that Quorate can run.
@@ -98,9 +113,7 @@ impl<'de> Deserialize<'de> for EtcdVersion {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TransitionError {
     /// etcd lets a skipped minor version pass and may crash on it later (measured: 3.5 data under 3.7), so Quorate refuses it.
-    #[error(
-        "etcd is upgraded one minor version at a time: {from} cannot become {to}; go through {between} first"
-    )]
+    #[error("etcd goes one minor version at a time: {from} cannot become {to}; go through {between} first")]
     SkipsMinor {
         /// The version that runs.
         from: EtcdVersion,
@@ -109,28 +122,54 @@ pub enum TransitionError {
         /// The minor version in between.
         between: Minor,
     },
-    /// etcd's data of a newer minor version is not readable for an older one.
+    /// Older patch releases know too little of the next minor version.
     #[error(
-        "etcd {from} cannot go back to {to}: the older version does not read the newer data; keep {from}"
+        "{from} cannot become {to}: between etcd {} and {} every member has to run at least {floor} of the older one; {}",
+        floor.minor, newer(*from, *to), way_out(*from, *floor)
     )]
-    Downgrade {
+    BelowFloor {
         /// The version that runs.
         from: EtcdVersion,
         /// The version asked for.
         to: EtcdVersion,
+        /// The lowest release of the older minor version that will do.
+        floor: EtcdVersion,
     },
 }
 
-/// Checks a change of version of a cluster that exists.
+fn newer(from: EtcdVersion, to: EtcdVersion) -> Minor {
+    from.minor.max(to.minor)
+}
+
+fn way_out(from: EtcdVersion, floor: EtcdVersion) -> String {
+    if from < floor { format!("go to {floor} or later first") } else { format!("choose {floor} or later") }
+}
+
+/// The lowest release of a minor version from which, and to which, a cluster may go over the border to the next one:
+/// etcd's upgrade guides for 3.6 and 3.7.
+pub(crate) const fn floor(older: Minor) -> EtcdVersion {
+    let patch = match older {
+        Minor::V3_5 => 32,
+        Minor::V3_6 => 11,
+        Minor::V3_7 => 0,
+    };
+    EtcdVersion { minor: older, patch }
+}
+
+/// Checks a change of version of a cluster that exists, up or down.
 ///
 /// # Errors
-/// When the change skips a minor version or goes back to an older one.
+/// When the change skips a minor version, or the older of two is below its floor.
 pub fn transition(from: EtcdVersion, to: EtcdVersion) -> Result<(), TransitionError> {
-    match (from.minor, to.minor) {
-        (Minor::V3_5, Minor::V3_7) => Err(TransitionError::SkipsMinor { from, to, between: Minor::V3_6 }),
-        (old, new) if new < old => Err(TransitionError::Downgrade { from, to }),
-        _ => Ok(()),
+    if from.minor == to.minor {
+        return Ok(());
     }
+    let older = from.min(to);
+    if (older.minor, newer(from, to)) == (Minor::V3_5, Minor::V3_7) {
+        return Err(TransitionError::SkipsMinor { from, to, between: Minor::V3_6 });
+    }
+    let floor = floor(older.minor);
+    if older < floor { Err(TransitionError::BelowFloor { from, to, floor }) } else { Ok(()) }
 }
 
 #[cfg(test)]
@@ -162,16 +201,30 @@ mod tests {
     }
 
     #[test]
-    fn one_minor_at_a_time_and_never_back() {
-        let ok = |from: &str, to: &str| transition(version(from), version(to)).is_ok();
-        assert!(
-            ok("3.5.35", "3.5.36")
-                && ok("3.5.35", "3.6.16")
-                && ok("3.6.16", "3.7.3")
-                && ok("3.6.16", "3.6.15")
-        );
-        assert!(!ok("3.5.35", "3.7.3") && !ok("3.6.16", "3.5.35") && !ok("3.7.3", "3.5.35"));
-        let message = transition(version("3.5.35"), version("3.7.3")).unwrap_err().to_string();
-        assert!(message.contains("go through 3.6 first"), "{message}");
+    fn one_minor_at_a_time_and_from_a_late_release() {
+        let table = [
+            ("3.5.35", "3.5.36", None),
+            ("3.6.16", "3.6.1", None),
+            ("3.5.35", "3.6.16", None),
+            ("3.6.16", "3.7.3", None),
+            ("3.6.16", "3.5.35", None),
+            ("3.7.3", "3.6.16", None),
+            ("3.5.35", "3.7.3", Some("go through 3.6 first")),
+            ("3.7.3", "3.5.35", Some("go through 3.6 first")),
+            ("3.5.31", "3.6.16", Some("go to 3.5.32 or later first")),
+            ("3.5.32", "3.6.0", None),
+            ("3.6.10", "3.7.3", Some("go to 3.6.11 or later first")),
+            ("3.6.11", "3.7.0", None),
+            ("3.7.3", "3.6.10", Some("choose 3.6.11 or later")),
+            ("3.6.16", "3.5.19", Some("choose 3.5.32 or later")),
+        ];
+        for (from, to, refusal) in table {
+            let said = transition(version(from), version(to)).err().map(|error| error.to_string());
+            let fits = match (&said, refusal) {
+                (Some(said), Some(words)) => said.contains(words) && said.contains(from) && said.contains(to),
+                (said, refusal) => said.is_none() && refusal.is_none(),
+            };
+            assert!(fits, "{from} → {to}: {said:?}");
+        }
     }
 }

@@ -83,14 +83,16 @@ impl<'a> View<'a> {
             .map(|(_, leader)| leader)
     }
 
-    /// How long ago the youngest process of a voter other than `except` started.
-    pub(super) fn youngest_start(&self, except: &MemberName) -> Option<(&'a MemberName, Duration)> {
+    /// How long ago the last of the voters other than `except` came back to its clients.
+    pub(super) fn youngest_return(&self, except: &MemberName) -> Option<(&'a MemberName, Duration)> {
         self.voters
             .iter()
             .filter_map(|seat| seat.incarnation)
             .filter(|one| one.name != *except)
             .filter_map(|one| match one.process {
-                Process::Running { since } => Some((&one.name, elapsed(since, self.now))),
+                Process::Running { since } => {
+                    Some((&one.name, elapsed(one.returned.map_or(since, |back| back.max(since)), self.now)))
+                }
                 _ => None,
             })
             .min_by_key(|(_, age)| *age)

@@ -14,7 +14,7 @@ use super::{
     options::EtcdOptions,
     policy::Policy,
     quorum::ClusterSize,
-    version::EtcdVersion,
+    version::{EtcdVersion, Minor},
 };
 
 /// One look at a cluster.
@@ -34,6 +34,8 @@ pub struct World {
     pub left: Vec<MemberName>,
     /// The member list of etcd.
     pub membership: Membership,
+    /// The snapshots of the data that are kept for changes of the minor version.
+    pub snapshots: Vec<Snapshot>,
     /// The last comparison of the members' data, if there was one.
     pub divergence: Option<Divergence>,
     /// By which members get addresses that are known before their places are; `None` where each place gets its own.
@@ -53,6 +55,45 @@ impl PeerDomain {
     }
 }
 
+/// What an etcd process is made from: a member keeps it until a roll gives it another one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recipe {
+    /// The version of etcd.
+    pub version: EtcdVersion,
+    /// Its options.
+    pub options: EtcdOptions,
+}
+
+/// A snapshot of the data that is kept in case a change of the minor version goes wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Snapshot {
+    /// The minor version that the cluster was about to get.
+    pub to: Minor,
+    /// What became of it.
+    pub state: SnapshotState,
+}
+
+/// What became of a snapshot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum SnapshotState {
+    /// It is being taken.
+    Running,
+    /// It is there, whole.
+    Taken {
+        /// Since when.
+        at: Timestamp,
+    },
+    /// It could not be taken.
+    Failed {
+        /// When.
+        at: Timestamp,
+        /// Why, and what to do about it.
+        why: String,
+    },
+}
+
 /// The spec, checked and in the words of this module.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Desired {
@@ -70,6 +111,8 @@ pub struct Desired {
     pub paused: bool,
     /// What the spec says that can't be applied: one sentence each. It ends up in the condition `SpecApplied`.
     pub not_applied: Vec<String>,
+    /// What is known to keep etcd from starting with it: one sentence each. Nothing is rolled out while there is any.
+    pub unfit: Vec<String>,
 }
 
 /// The facts that can't be observed again. They are written down before anything relies on them.
@@ -94,9 +137,9 @@ pub struct Incarnation {
     pub client_url: String,
     /// When it was made.
     pub created: Timestamp,
-    /// The version of etcd it was made for.
+    /// The version of etcd it is made for.
     pub version: EtcdVersion,
-    /// The options it was last started with.
+    /// The options it is made with: those of each start until a roll changes them.
     pub options: EtcdOptions,
     /// How it enters the cluster; `None` while it is only reserved, which means it must not start yet.
     pub admission: Option<Admission>,
@@ -115,6 +158,8 @@ pub struct Incarnation {
     pub lost_since: Option<Timestamp>,
     /// Since when clients are told to leave it.
     pub draining: Option<Timestamp>,
+    /// When clients were told last that they may come back to it.
+    pub returned: Option<Timestamp>,
     /// When a person asked for a restart, last.
     pub restart_requested: Option<Timestamp>,
     /// Whether a person asked to have it replaced.
@@ -232,6 +277,14 @@ pub struct Report {
     pub db_size_in_use: i64,
     /// The version of its binary.
     pub version: String,
+    /// The minor version that its data has the form of: it follows the cluster version. etcd 3.5 does not tell it.
+    pub storage: Option<Minor>,
+    /// The minor version to which the cluster may go down, while such a downgrade is enabled.
+    pub downgrade: Option<Minor>,
+    /// The cluster version; asked only while the minor version is about to change.
+    pub cluster_version: Option<Minor>,
+    /// How many raft snapshots its process took; asked only before an upgrade that needs them.
+    pub raft_snapshots: Option<u64>,
     /// The revision of its key space.
     pub revision: i64,
     /// The alarms raised for it, such as `NOSPACE`.
@@ -289,10 +342,10 @@ impl Incarnation {
         matches!(self.process, Process::Running { .. })
     }
 
-    /// Whether a person asked for a restart that has not happened yet.
-    pub fn restart_due(&self) -> bool {
+    /// Whether a person asked for a restart that has not happened yet. A request of the future would never be done.
+    pub fn restart_due(&self, now: Timestamp) -> bool {
         match (self.restart_requested, &self.process) {
-            (Some(asked), Process::Running { since }) => asked > *since,
+            (Some(asked), Process::Running { since }) => asked > *since && asked <= now,
             _ => false,
         }
     }

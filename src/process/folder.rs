@@ -47,6 +47,11 @@ impl Folder {
         self.root.join("down.request")
     }
 
+    /// Where snapshots of the data are kept from before a change of the minor version.
+    pub fn snapshots(&self) -> PathBuf {
+        self.root.join("snapshots")
+    }
+
     /// The parent of all members.
     pub fn members(&self) -> PathBuf {
         self.root.join("members")

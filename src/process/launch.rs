@@ -22,7 +22,7 @@ use super::{
 use crate::{
     api::validate,
     member::{Addresses, Launch, render},
-    plan::{Admission, EtcdOptions, EtcdVersion, MemberName},
+    plan::{Admission, EtcdOptions, MemberName, Recipe},
 };
 
 /// How long a process gets to end by itself before it is killed. Under load etcd takes up to 1.4 s (measured).
@@ -36,7 +36,7 @@ impl ProcessPlatform {
         &self,
         name: &MemberName,
         serial: u64,
-        version: EtcdVersion,
+        recipe: &Recipe,
     ) -> Result<(), ProcessError> {
         let taken = self.taken_ports()?;
         let ports =
@@ -45,13 +45,14 @@ impl ProcessPlatform {
         let fresh = self.folder.members().join(format!(".{name}.new"));
         let file = MemberFile {
             name: name.clone(),
-            version,
+            version: recipe.version,
             created: Timestamp::now(),
             ports,
-            options: EtcdOptions::default(),
+            options: recipe.options.clone(),
             admission: None,
             started: false,
             draining: None,
+            returned: None,
         };
         fs::create_dir_all(&fresh).map_err(|error| FileError::io("creating", &fresh, error))?;
         files::write_yaml(&fresh.join("member.yaml"), &file)?;
@@ -64,22 +65,20 @@ impl ProcessPlatform {
     /// # Errors
     /// When what is recorded of it can't be read.
     pub fn flags(&self, name: &MemberName) -> Result<Option<Vec<String>>, ProcessError> {
-        let (folder, mut file) = match self.member(name) {
+        let (folder, file) = match self.member(name) {
             Err(ProcessError::File(FileError::Content { .. }) | ProcessError::NoSuchMember(_)) => {
                 return Ok(None);
             }
             member => member?,
         };
-        file.options = self.options(&file)?;
         let flags = |admission| arguments(&folder, &file, admission, !file.started, true);
         Ok(file.admission.as_ref().map(flags))
     }
 
-    /// The options of the accepted spec: those a member gets at its next start.
-    fn options(&self, file: &MemberFile) -> Result<EtcdOptions, ProcessError> {
+    /// The options of the accepted spec: those of a member that is made now.
+    pub(super) fn options(&self) -> Result<EtcdOptions, ProcessError> {
         let record = self.record_file()?;
-        let desired = validate::check(&record.name, &record.spec);
-        Ok(desired.map_or_else(|_| file.options.clone(), |desired| desired.options))
+        Ok(validate::check(&record.name, &record.spec).map(|desired| desired.options).unwrap_or_default())
     }
 
     fn taken_ports(&self) -> Result<Vec<Ports>, ProcessError> {
@@ -115,7 +114,6 @@ impl ProcessPlatform {
         let errors = File::create(folder.stderr())
             .map_err(|source| FileError::io("creating", &folder.stderr(), source))?;
         let first_start = !file.started;
-        file.options = self.options(&file)?;
         // Written down before the start: whatever happens next, an empty folder of this member counts as lost data.
         file.started = true;
         files::write_yaml(&folder.file(), &file)?;

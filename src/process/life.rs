@@ -54,6 +54,12 @@ impl Life {
         std::mem::take(&mut self.unproven) && !data_present
     }
 
+    /// What happened before says nothing about a member that is made from another recipe: it starts at once.
+    pub(super) fn begin_anew(&mut self) {
+        self.failures = 0;
+        self.blocked = None;
+    }
+
     /// The state of the process in the words of the plan.
     pub(super) fn state(&self, folder: &MemberFolder, file: &MemberFile) -> Process {
         if let Some(process) = &self.process {

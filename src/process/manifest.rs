@@ -2,6 +2,7 @@
 
 use super::{
     applied::not_applied,
+    binaries::Binaries,
     files::{self, FileError},
     folder::Folder,
     state::RecordFile,
@@ -27,7 +28,11 @@ pub(super) struct Accepted {
 
 /// Reads the manifest. An invalid edit changes nothing: the last accepted spec stays in force, and the reasons are
 /// handed on for the condition `SpecApplied`.
-pub(super) fn accept(folder: &Folder, record: &RecordFile) -> Result<Accepted, FileError> {
+pub(super) fn accept(
+    folder: &Folder,
+    record: &RecordFile,
+    binaries: &Binaries,
+) -> Result<Accepted, FileError> {
     let (problems, renewed) = match files::read(&folder.manifest())? {
         None => (vec!["cluster.yaml is gone; the last accepted spec stays in force".to_owned()], None),
         Some(text) => judge(&text, record),
@@ -38,7 +43,11 @@ pub(super) fn accept(folder: &Folder, record: &RecordFile) -> Result<Accepted, F
         problems: problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
     })?;
     desired.not_applied = problems;
-    desired.not_applied.extend(member::unknown_flags(&desired.options, desired.version));
+    desired.unfit = member::unknown_flags(&desired.options, desired.version);
+    if binaries.get(desired.version).is_none() && record.record.cluster_id.is_some() {
+        desired.unfit.push(binaries.missing(desired.version));
+    }
+    desired.not_applied.extend(desired.unfit.iter().cloned());
     desired.not_applied.extend(not_applied(spec, folder));
     Ok(Accepted { desired, renewed })
 }
@@ -50,31 +59,21 @@ fn judge(text: &str, record: &RecordFile) -> (Vec<String>, Option<RecordFile>) {
     };
     match follow(record, &manifest) {
         Err(problems) => (problems.iter().map(ToString::to_string).collect(), None),
-        Ok(Following { spec, held }) if spec == record.spec => (held, None),
-        Ok(Following { spec, held }) => {
-            (held, Some(RecordFile { spec, generation: record.generation + 1, ..record.clone() }))
+        Ok(spec) if spec == record.spec => (Vec::new(), None),
+        Ok(spec) => {
+            (Vec::new(), Some(RecordFile { spec, generation: record.generation + 1, ..record.clone() }))
         }
     }
 }
 
-/// A spec that may take the place of the last accepted one.
-#[derive(Debug)]
-pub struct Following {
-    /// What is accepted.
-    pub spec: EtcdClusterSpec,
-    /// What is not, although it is valid: one sentence each.
-    pub held: Vec<String>,
-}
-
-/// Judges whether a manifest may follow the spec that was accepted last in a folder.
+/// Judges whether a manifest may follow the spec that was accepted last in a folder, and gives what is accepted.
 ///
 /// Until the cluster formed, nothing that was asked for before binds: every rule of change speaks of data, and there is
-/// none. Once it formed, its version stays: members of another version are made by a rolling upgrade, which Quorate does
-/// not do yet, so accepting the new version would promise what does not happen and make going back a downgrade.
+/// none.
 ///
 /// # Errors
 /// All problems of the manifest and of the change.
-pub fn follow(record: &RecordFile, manifest: &Manifest) -> Result<Following, Vec<Problem>> {
+pub fn follow(record: &RecordFile, manifest: &Manifest) -> Result<EtcdClusterSpec, Vec<Problem>> {
     let formed = record.record.cluster_id.is_some();
     let last = if formed { &record.spec } else { &manifest.spec };
     let mut problems = validate::check_update(&record.name, last, &manifest.name, &manifest.spec);
@@ -84,14 +83,5 @@ pub fn follow(record: &RecordFile, manifest: &Manifest) -> Result<Following, Vec
     if !problems.is_empty() {
         return Err(problems);
     }
-    let mut spec = manifest.spec.clone();
-    let mut held = Vec::new();
-    if formed && spec.version != record.spec.version {
-        held.push(format!(
-            "spec.version is {} and the cluster runs {}: a running cluster is not upgraded yet, so it stays at {}",
-            spec.version, record.spec.version, record.spec.version
-        ));
-        spec.version.clone_from(&record.spec.version);
-    }
-    Ok(Following { spec, held })
+    Ok(manifest.spec.clone())
 }

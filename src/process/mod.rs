@@ -38,7 +38,10 @@ use self::{
 };
 use crate::{
     engine::{Observed, Platform},
-    plan::{Admission, ClusterId, EtcdVersion, MemberName, Step, status::ClusterStatus},
+    member::Snapshots,
+    plan::{
+        Admission, ClusterId, EtcdVersion, MemberName, Recipe, Step, status::ClusterStatus, version::Minor,
+    },
 };
 
 /// How often the folder is looked at for edits: often enough to act within a second.
@@ -91,11 +94,13 @@ pub struct ProcessPlatform {
     lives: Mutex<BTreeMap<MemberName, Life>>,
     seen: Mutex<Fingerprint>,
     ended: Arc<Notify>,
+    snapshots: Arc<Snapshots>,
 }
 
 impl ProcessPlatform {
     /// Takes a folder that [`setup`] prepared. New members get ports from `first_port` on.
     pub fn new(folder: Folder, binaries: Binaries, first_port: u16) -> Self {
+        let snapshots = Arc::new(Snapshots::new(folder.snapshots()));
         Self {
             folder,
             binaries,
@@ -103,6 +108,7 @@ impl ProcessPlatform {
             lives: Mutex::default(),
             seen: Mutex::default(),
             ended: Arc::new(Notify::new()),
+            snapshots,
         }
     }
 
@@ -141,7 +147,7 @@ impl ProcessPlatform {
     /// When a file can't be read or is damaged.
     pub fn glance(&self) -> Result<(Observed, Option<RecordFile>), ProcessError> {
         let mut record = self.record_file()?;
-        let accepted = manifest::accept(&self.folder, &record)?;
+        let accepted = manifest::accept(&self.folder, &record, &self.binaries)?;
         if let Some(renewed) = &accepted.renewed {
             record = renewed.clone();
         }
@@ -153,6 +159,7 @@ impl ProcessPlatform {
             desired: accepted.desired,
             record: record.record,
             incarnations,
+            snapshots: self.snapshots.seen(),
             left: Vec::new(),
             domain: None,
             endpoints,
@@ -201,7 +208,7 @@ impl Platform for ProcessPlatform {
         // The serial first: a crash after it costs a name, a crash before the folder would otherwise give it out twice.
         record.record.serial = record.record.serial.max(serial);
         files::write_yaml(&self.folder.record(), &record)?;
-        self.make_place(name, serial, version)
+        self.make_place(name, serial, &Recipe { version, options: self.options()? })
     }
 
     /// The members of a folder are those of its cluster: nothing is ever left behind.
@@ -229,8 +236,29 @@ impl Platform for ProcessPlatform {
         self.end_process(name).await
     }
 
+    /// The process ends first: a crash in between leaves a member that is down and still has to be changed.
+    async fn renew(&self, name: &MemberName, recipe: &Recipe) -> Result<(), ProcessError> {
+        self.end_process(name).await?;
+        self.edit_member(name, |file| {
+            file.version = recipe.version;
+            file.options = recipe.options.clone();
+        })?;
+        self.lives().entry(name.clone()).or_default().begin_anew();
+        Ok(())
+    }
+
+    async fn snapshot(&self, name: &MemberName, to: Minor) -> Result<(), ProcessError> {
+        let (_, file) = self.member(name)?;
+        self.snapshots.begin(file.ports.client_url(), to);
+        Ok(())
+    }
+
     async fn drain(&self, name: &MemberName, draining: bool) -> Result<(), ProcessError> {
-        self.edit_member(name, |file| file.draining = draining.then(Timestamp::now))
+        let now = Timestamp::now();
+        self.edit_member(name, |file| {
+            file.draining = draining.then_some(now);
+            file.returned = if draining { file.returned } else { Some(now) };
+        })
     }
 
     async fn discard(&self, name: &MemberName) -> Result<(), ProcessError> {

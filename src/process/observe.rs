@@ -149,6 +149,7 @@ fn unknown(
         misplaced: None,
         lost_since: None,
         draining: None,
+        returned: None,
         restart_requested: None,
         replace_requested: folder.replace_request().exists(),
         node: String::new(),
@@ -176,6 +177,7 @@ fn incarnation(folder: &MemberFolder, file: MemberFile, life: &Life, present: bo
         misplaced: None,
         lost_since: None,
         draining: file.draining,
+        returned: file.returned,
         node: String::new(),
         report: None,
     }

@@ -55,12 +55,13 @@ pub(super) fn clear_debris(folder: &Folder) -> Result<(), FileError> {
 /// # Errors
 /// When the file system refuses.
 pub fn wipe(folder: &Folder) -> Result<(), FileError> {
-    let members = folder.members();
-    match fs::remove_dir_all(&members) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            return Err(FileError::io("deleting", &members, error));
+    for path in [folder.members(), folder.snapshots()] {
+        match fs::remove_dir_all(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(FileError::io("deleting", &path, error));
+            }
+            _ => {}
         }
-        _ => {}
     }
     // The record goes last: as long as members are there it says whose they are.
     for path in [folder.status(), folder.down_request(), folder.record()] {

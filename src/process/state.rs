@@ -31,13 +31,13 @@ pub struct RecordFile {
 pub struct MemberFile {
     /// Its name.
     pub name: MemberName,
-    /// The version of etcd it was made for.
+    /// The version of etcd it is made for, until a roll changes it.
     pub version: EtcdVersion,
     /// When it was made.
     pub created: Timestamp,
     /// Its ports, chosen once and kept.
     pub ports: Ports,
-    /// The options it was started with last.
+    /// The options it is made with: those of each start, until a roll changes them.
     #[serde(default)]
     pub options: EtcdOptions,
     /// How it enters the cluster; absent while it is only reserved.
@@ -49,6 +49,9 @@ pub struct MemberFile {
     /// Since when clients are told to leave it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub draining: Option<Timestamp>,
+    /// When clients were told last that they may come back to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub returned: Option<Timestamp>,
 }
 
 /// The ports of one member on 127.0.0.1.

@@ -96,6 +96,7 @@ impl Model {
             node,
             admission: None,
             draining: None,
+            returned: None,
             restart_requested: None,
             replace_requested: false,
             process: State::NotStarted,
@@ -148,7 +149,12 @@ impl Model {
 
     fn set_draining(&mut self, name: &quorate::plan::MemberName, since: Option<i64>) -> Answer {
         let Some(index) = self.index(name) else { return Err("no such member") };
-        self.places[index].draining = since;
+        let now = self.now;
+        let place = &mut self.places[index];
+        place.draining = since;
+        if since.is_none() {
+            place.returned = Some(now);
+        }
         Ok(())
     }
 

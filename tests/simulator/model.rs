@@ -20,6 +20,7 @@ pub struct Place {
     pub node: String,
     pub admission: Option<Admission>,
     pub draining: Option<i64>,
+    pub returned: Option<i64>,
     pub restart_requested: Option<i64>,
     pub replace_requested: bool,
     pub process: State,
@@ -109,6 +110,7 @@ impl Model {
                 paused: false,
                 adopt: false,
                 not_applied: Vec::new(),
+                unfit: Vec::new(),
             },
             // Shorter than in life where only the order of events matters.
             policy: Policy {
@@ -174,6 +176,7 @@ impl Model {
             misplaced: None,
             lost_since: None,
             draining: place.draining.map(at),
+            returned: place.returned.map(at),
             restart_requested: place.restart_requested.map(at),
             replace_requested: place.replace_requested,
             node: place.node.clone(),

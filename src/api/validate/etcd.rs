@@ -7,7 +7,10 @@ use crate::{
     api::EtcdSpec,
     plan::{
         EtcdOptions,
-        options::{AutoCompaction, ELECTION_TIMEOUT_LIMIT, refused_flag, refused_variable},
+        options::{
+            AutoCompaction, DEFAULT_ELECTION, DEFAULT_HEARTBEAT, ELECTION_TIMEOUT_LIMIT, refused_flag,
+            refused_variable,
+        },
     },
 };
 
@@ -62,8 +65,8 @@ fn check_timing(etcd: &EtcdSpec, problems: &mut Problems) {
             ),
         );
     }
-    let heartbeat = etcd.heartbeat_interval.unwrap_or(rules::DEFAULT_HEARTBEAT);
-    let election = etcd.election_timeout.unwrap_or(rules::DEFAULT_ELECTION);
+    let heartbeat = etcd.heartbeat_interval.unwrap_or(DEFAULT_HEARTBEAT);
+    let election = etcd.election_timeout.unwrap_or(DEFAULT_ELECTION);
     if heartbeat > election / 5 {
         let said = |given: Option<i64>| if given.is_some() { "" } else { ", etcd's default" };
         problems.add(

@@ -67,6 +67,7 @@ pub fn check(name: &str, spec: &EtcdClusterSpec) -> Result<Desired, Vec<Problem>
             paused: spec.paused,
             adopt: spec.bootstrap.as_ref().is_some_and(|bootstrap| bootstrap.adopt),
             not_applied: Vec::new(),
+            unfit: Vec::new(),
         }),
         _ => Err(problems.0),
     }

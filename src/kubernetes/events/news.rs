@@ -185,6 +185,10 @@ fn tells(operation: OperationKind, step: &Step) -> bool {
         | Step::MoveLeader { .. }
         | Step::Remove { .. }
         | Step::Stop { .. }
+        | Step::Renew { .. }
+        | Step::Snapshot { .. }
+        | Step::EnableDowngrade { .. }
+        | Step::CancelDowngrade
         | Step::TakeUp { .. }
         | Step::Discard { .. } => true,
         Step::Start { .. } => matches!(operation, OperationKind::Recover | OperationKind::Restart),

@@ -42,6 +42,7 @@ pub fn member_spec(
         admission,
         admitted: None,
         draining: None,
+        returned: None,
         discarded: false,
     };
     let metadata = ObjectMeta { name: Some(name.0.clone()), ..meta::of_cluster(name.0.clone(), cluster) };

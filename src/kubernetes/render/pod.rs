@@ -54,7 +54,8 @@ pub fn pod(member: &EtcdMember, started: bool, around: &Surroundings) -> Result<
 }
 
 /// The mark of a Pod that is made from a member as it is now. What only the guard is told does not count: it changes
-/// while the member stays what it is.
+/// while the member stays what it is. Nothing of the operator itself counts either, such as its image: a newer operator
+/// must not find every Pod out of date.
 pub fn pod_fingerprint(member: &EtcdMember) -> String {
     let spec = &member.spec;
     meta::fingerprint(&json!({

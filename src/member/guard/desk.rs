@@ -1,7 +1,7 @@
 //! What the guard knows now, between those who ask at its port and the work it does.
 
 use std::{
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -13,7 +13,7 @@ use super::{
     places::Places,
     words::{Assignment, GuardState, Phase, Start},
 };
-use crate::{plan::Admission, process::files::FileError};
+use crate::{member::Snapshots, plan::Admission, process::files::FileError};
 
 /// How long a member that knows how to enter the cluster waits for the word: the operator may be down.
 const ALONE: Duration = Duration::from_secs(15);
@@ -23,6 +23,7 @@ const ALONE: Duration = Duration::from_secs(15);
 pub(super) struct Desk {
     pub(super) assignment: Assignment,
     pub(super) places: Places,
+    pub(super) snapshots: Arc<Snapshots>,
     began: Instant,
     now: Mutex<Now>,
     /// Rung when somebody told something new.
@@ -66,7 +67,15 @@ impl Desk {
             admission: saved.or_else(|| assignment.admission.clone()),
             heard_started: false,
         };
-        Self { assignment, places, began: Instant::now(), now: Mutex::new(now), changed: Notify::new() }
+        let snapshots = Arc::new(Snapshots::new(places.snapshots()));
+        Self {
+            assignment,
+            places,
+            snapshots,
+            began: Instant::now(),
+            now: Mutex::new(now),
+            changed: Notify::new(),
+        }
     }
 
     fn now(&self) -> MutexGuard<'_, Now> {
@@ -133,6 +142,7 @@ impl Desk {
             present: self.places.present(),
             since: now.since,
             told: now.admission.clone().filter(|_| now.word),
+            snapshots: self.snapshots.seen(),
         }
     }
 

@@ -30,6 +30,11 @@ impl Places {
         self.volume.join("data")
     }
 
+    /// Where snapshots of the data are kept.
+    pub fn snapshots(&self) -> PathBuf {
+        self.volume.join("snapshots")
+    }
+
     fn volume_mark(&self) -> PathBuf {
         self.volume.join("quorate.json")
     }

@@ -1,4 +1,4 @@
-//! `GET /state`, `GET /started` and `POST /start` at the guard's port.
+//! `GET /state`, `GET /started`, `POST /start` and `POST /snapshot` at the guard's port.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,7 +14,7 @@ use tokio::{net::TcpListener, time::Instant};
 
 use super::{
     desk::{Desk, Objection},
-    words::Start,
+    words::{Start, TakeSnapshot},
 };
 use crate::etcd::http::Http;
 
@@ -48,6 +48,7 @@ pub(super) async fn serve(
     let app = Router::new()
         .route("/state", get(state))
         .route("/start", post(start))
+        .route("/snapshot", post(snapshot))
         .layer(DefaultBodyLimit::max(LIMIT))
         .with_state(desk)
         .route("/started", get(async move || started(&readiness).await));
@@ -75,9 +76,8 @@ async fn state(State(desk): State<Arc<Desk>>) -> Response {
 }
 
 async fn start(State(desk): State<Arc<Desk>>, headers: HeaderMap, body: Bytes) -> (StatusCode, String) {
-    let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    if bearer.and_then(|value| value.strip_prefix("Bearer ")) != Some(&desk.assignment.uid) {
-        return (StatusCode::UNAUTHORIZED, "the bearer token is not the UID of this member\n".into());
+    if let Err(refusal) = authorized(&desk, &headers) {
+        return refusal;
     }
     let start: Start = match serde_json::from_slice(&body) {
         Ok(start) => start,
@@ -94,4 +94,26 @@ async fn start(State(desk): State<Arc<Desk>>, headers: HeaderMap, body: Bytes) -
             (code, format!("{objection}\n"))
         }
     }
+}
+
+async fn snapshot(State(desk): State<Arc<Desk>>, headers: HeaderMap, body: Bytes) -> (StatusCode, String) {
+    if let Err(refusal) = authorized(&desk, &headers) {
+        return refusal;
+    }
+    match serde_json::from_slice::<TakeSnapshot>(&body) {
+        Ok(wanted) => {
+            desk.snapshots.begin(desk.assignment.client_url.clone(), wanted.to);
+            (StatusCode::ACCEPTED, String::new())
+        }
+        Err(error) => (StatusCode::BAD_REQUEST, format!("the body names no minor version: {error}\n")),
+    }
+}
+
+/// Only who knows the UID of the member may tell its guard anything.
+fn authorized(desk: &Desk, headers: &HeaderMap) -> Result<(), (StatusCode, String)> {
+    let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    if bearer.and_then(|value| value.strip_prefix("Bearer ")) == Some(&desk.assignment.uid) {
+        return Ok(());
+    }
+    Err((StatusCode::UNAUTHORIZED, "the bearer token is not the UID of this member\n".into()))
 }

@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::plan::{Admission, EtcdOptions, EtcdVersion, MemberName};
+use crate::plan::{Admission, EtcdOptions, EtcdVersion, MemberName, Snapshot, version::Minor};
 
 /// The environment variable of the container that holds the [`Assignment`] as JSON.
 pub const ASSIGNMENT: &str = "QUORATE_MEMBER";
@@ -62,6 +62,14 @@ pub struct Start {
     pub admission: Admission,
 }
 
+/// `POST /snapshot`: take a snapshot of the data and keep it on the member's volume. What becomes of it is in the state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TakeSnapshot {
+    /// The minor version that the cluster is about to get.
+    pub to: Minor,
+}
+
 /// `GET /state`: what the guard does and sees.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -81,6 +89,9 @@ pub struct GuardState {
     /// How it enters the cluster, once it was given the word to start with that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub told: Option<Admission>,
+    /// The snapshots of the data on this member's volume.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub snapshots: Vec<Snapshot>,
 }
 
 /// What a guard does.

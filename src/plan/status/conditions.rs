@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{ClusterStatus, Condition, moment, outdated, trouble};
+use super::{ClusterStatus, Condition, moment, trouble};
 use crate::plan::{
     Decision, Incarnation, Membership, Process, comeback,
     divergence::{self, Outcome},
     elapsed,
     outage::{self, Outage},
     quorum::quorum,
+    rollout, upgrade,
     view::View,
 };
 
@@ -67,7 +68,7 @@ pub(super) fn all(
     vec![
         ready(view, status, decision, [&available, &applied, &degraded]),
         available,
-        progressing(decision),
+        progressing(view, decision),
         degraded,
         applied,
         lost,
@@ -133,7 +134,10 @@ fn available(view: &View<'_>, confirmed: bool, lost: &Fact) -> Fact {
     }
 }
 
-fn progressing(decision: &Decision) -> Fact {
+fn progressing(view: &View<'_>, decision: &Decision) -> Fact {
+    if let Some(why) = rollout::stopped(view) {
+        return Fact::new("Progressing", false, "RolloutStopped", why);
+    }
     match decision.operation() {
         Some(operation) => Fact::new("Progressing", true, operation.kind.name(), decision.reason()),
         None => match decision {
@@ -197,22 +201,19 @@ fn spec_applied(view: &View<'_>) -> Fact {
     if !world.left.is_empty() && !world.desired.adopt && world.record.cluster_id.is_none() {
         return Fact::new("SpecApplied", false, "VolumesLeft", comeback::refusal(world));
     }
-    if let Some(first) = world.desired.not_applied.first() {
-        let message = if world.desired.not_applied.len() == 1 {
-            first.clone()
-        } else {
-            world.desired.not_applied.join("; ")
-        };
-        return Fact::new("SpecApplied", false, "NotApplied", message);
+    let not_applied: Vec<_> =
+        upgrade::refusal(world).into_iter().chain(world.desired.not_applied.iter().cloned()).collect();
+    if !not_applied.is_empty() {
+        return Fact::new("SpecApplied", false, "NotApplied", not_applied.join("; "));
     }
-    let outdated: Vec<_> = world.incarnations.iter().filter_map(|one| outdated(world, one)).collect();
-    if !outdated.is_empty() {
-        let message = format!(
-            "{}; a change of version or options reaches members that are there only by a restart: `quorate restart NAME` \
-             applies options, and versions stay as they are",
-            outdated.join("; ")
-        );
-        return Fact::new("SpecApplied", false, "MembersOutdated", message);
+    if let Some(why) = rollout::stopped(view) {
+        return Fact::new("SpecApplied", false, "RolloutStopped", why);
+    }
+    let differing = |one: &Incarnation| Some(format!("{} ({})", one.name, rollout::difference(world, one)?));
+    let differing: Vec<_> = world.incarnations.iter().filter_map(differing).collect();
+    if !differing.is_empty() {
+        let message = format!("{}; still to be changed: {}", rollout::progress(view), differing.join(", "));
+        return Fact::new("SpecApplied", false, "RollingOut", message);
     }
     Fact::new("SpecApplied", true, "Applied", "the whole spec is applied")
 }

@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Decision, Incarnation, Listed, MemberName, Membership, Process, World,
+    Decision, Incarnation, Listed, MemberName, Membership, Process, World, rollout,
     view::{Seat, View},
 };
 
@@ -99,7 +99,7 @@ pub struct MemberStatus {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct OperationStatus {
-    /// `Bootstrap`, `ScaleOut`, `ScaleIn`, `Replace`, `Restart` or `Recover`.
+    /// `Bootstrap`, `ScaleOut`, `ScaleIn`, `Replace`, `Restart`, `Roll`, `Upgrade`, `Downgrade` or `Recover`.
     pub kind: String,
     /// The member it is about.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -177,7 +177,7 @@ pub fn describe(
         ready: format!("{ready}/{}", world.desired.size),
         ready_members: count(ready),
         updated_members: count(
-            world.incarnations.iter().filter(|one| outdated(world, one).is_none()).count(),
+            world.incarnations.iter().filter(|one| rollout::difference(world, one).is_none()).count(),
         ),
         leader: members.iter().find(|one| one.role == "leader").map(|one| one.name.clone()),
         term: newest.map(|report| report.term.cast_signed()),
@@ -249,21 +249,6 @@ fn amount(bytes: i64) -> String {
     }
     let (whole, tenth) = (tenths / 10, tenths % 10);
     if whole < 10 && tenth > 0 { format!("{whole}.{tenth}{unit}") } else { format!("{whole}{unit}") }
-}
-
-/// Why a member does not run with what the spec says now.
-pub(super) fn outdated(world: &World, one: &Incarnation) -> Option<String> {
-    if one.version != world.desired.version {
-        return Some(format!(
-            "{} runs etcd {}, and {} is wanted",
-            one.name, one.version, world.desired.version
-        ));
-    }
-    if let Some(behind) = &one.behind {
-        return Some(format!("{} was made otherwise ({behind})", one.name));
-    }
-    super::options::difference(&one.options, &world.desired.options)
-        .map(|difference| format!("{} runs with other options ({difference})", one.name))
 }
 
 fn listed(world: &World, seat: &Seat<'_>, confirmed: bool, leads: bool) -> MemberStatus {

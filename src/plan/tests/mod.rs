@@ -7,3 +7,4 @@ mod leaving;
 mod losing;
 mod platforms;
 mod properties;
+mod rolling;

@@ -91,7 +91,7 @@ fn the_first_start_waits_for_the_places() {
         (
             "made anew once the image was corrected",
             founders(&[]).change(2, |one| one.behind = Some("image: a → b".into())),
-            "Start 2",
+            "Renew 2",
         ),
     ]);
 }
@@ -109,7 +109,7 @@ fn a_member_that_its_platform_starts_is_left_to_it() {
         (
             "and the spec changed",
             crashing(supervised(cluster(3, 3))).change(2, |one| one.behind = Some("podTemplate".into())),
-            "Start 2",
+            "Renew 2",
         ),
         ("its Pod is made again", supervised(cluster(3, 3)).change(2, blocked), "wait"),
         ("its volume is gone", supervised(cluster(3, 3)).change(2, blocked).emptied(2), "Remove 2"),

@@ -51,6 +51,7 @@ fn an_incarnation(serial: u64) -> impl Strategy<Value = Incarnation> {
                 misplaced: None,
                 lost_since: None,
                 draining: draining.map(ago),
+                returned: None,
                 restart_requested: restart.map(ago),
                 replace_requested,
                 data: Data { started, present },
@@ -127,7 +128,7 @@ proptest! {
         prop_assert_eq!(acts, !steps.is_empty());
         prop_assert!(!decision.reason().is_empty());
         prop_assert!(!world.desired.paused || steps.is_empty());
-        let disrupts = |step: &&Step| matches!(step, Step::Stop { .. } | Step::Remove { .. } | Step::MoveLeader { .. });
+        let disrupts = |step: &&Step| matches!(step, Step::Stop { .. } | Step::Renew { .. } | Step::Remove { .. } | Step::MoveLeader { .. });
         prop_assert!(steps.iter().filter(disrupts).count() <= 1, "{:?}", steps);
         let known: &[Listed] = match &world.membership {
             Membership::Known(list) => list,
@@ -138,7 +139,7 @@ proptest! {
         for step in steps {
             let gone = match step {
                 Step::Remove { id, .. } => voters.iter().find(|one| one.id == *id),
-                Step::Stop { name } => voters.iter().find(|one| one.name == name.0),
+                Step::Stop { name } | Step::Renew { name, .. } => voters.iter().find(|one| one.name == name.0),
                 _ => None,
             };
             if let Some(gone) = gone {

@@ -1,0 +1,258 @@
+//! Rolling changes: from what the members were made from to what the spec says, one member at a time.
+//!
+//! Each member keeps its recipe until a roll gives it another one, so that a bad one never reaches more than the first
+//! member: whatever restarts beside a roll comes back as it was. A member that does not come back stops the roll, and
+//! whoever is not healthy is changed first, so that a spec that is put back mends it.
+
+use std::{cmp::Ordering, time::Duration};
+
+use jiff::Timestamp;
+
+use super::{
+    SOON,
+    departure::{self, Purpose},
+    options, start,
+    step::{Decision, Operation, OperationKind, Step},
+    timing, upgrade,
+    version::EtcdVersion,
+    view::{Seat, View},
+    world::{Incarnation, Process, Recipe, World, elapsed},
+};
+
+/// How long a member that its platform starts by itself is left alone before it is made anew: an image may still be on
+/// its way.
+const SUPERVISED: Duration = Duration::from_secs(2);
+
+/// How long a member that was changed may take to serve before the roll counts as stopped. A process that ended says so
+/// at once.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How a member differs from what the spec wants of it now: the first difference in words; `None` when there is none.
+pub(super) fn difference(world: &World, one: &Incarnation) -> Option<String> {
+    let version = version(world, one);
+    if one.version != version {
+        return Some(format!("version: {} → {version}", one.version));
+    }
+    one.behind.clone().or_else(|| options::difference(&one.options, &world.desired.options))
+}
+
+/// The version that the spec gives to a member: its own, as long as that of the spec is refused.
+fn version(world: &World, one: &Incarnation) -> EtcdVersion {
+    upgrade::target(world).unwrap_or(one.version)
+}
+
+/// What a member is made from next; `None` when it has that, when it has to wait until the others have theirs, or when
+/// etcd is known not to start with it.
+fn recipe(world: &World, one: &Incarnation) -> Option<Recipe> {
+    difference(world, one).filter(|_| world.desired.unfit.is_empty())?;
+    let others =
+        world.incarnations.iter().filter(|other| other.name != one.name && other.admission.is_some());
+    let options = timing::next(&one.options, others.map(|other| &other.options), &world.desired.options);
+    let recipe = Recipe { version: version(world, one), options };
+    let changes = recipe.version != one.version || recipe.options != one.options || one.behind.is_some();
+    changes.then_some(recipe)
+}
+
+/// The step that changes or restarts a member, once it may go.
+pub(super) fn step(world: &World, one: &Incarnation) -> Step {
+    match recipe(world, one) {
+        Some(recipe) => renew(one, recipe),
+        None => Step::Stop { name: one.name.clone() },
+    }
+}
+
+fn renew(one: &Incarnation, recipe: Recipe) -> Step {
+    Step::Renew { name: one.name.clone(), recipe: Box::new(recipe) }
+}
+
+/// What a person would call the change of a member.
+pub(super) fn kind(world: &World, one: Option<&Incarnation>) -> OperationKind {
+    let Some(one) = one.filter(|one| difference(world, one).is_some()) else { return OperationKind::Restart };
+    match version(world, one).cmp(&one.version) {
+        Ordering::Greater => OperationKind::Upgrade,
+        Ordering::Less => OperationKind::Downgrade,
+        Ordering::Equal => OperationKind::Roll,
+    }
+}
+
+/// How far the roll is, such as `1 of 3 members changed`.
+pub(super) fn progress(view: &View<'_>) -> String {
+    let members: Vec<_> = view.seats().filter_map(|seat| seat.incarnation).collect();
+    let changed = members.iter().filter(|one| difference(view.world, one).is_none()).count();
+    format!("{changed} of {} members changed", members.len())
+}
+
+/// Makes a member that does not run anew, from what the spec says now. It is down already, so the gate asks only whether
+/// the others could do without it.
+pub(super) fn renew_stopped(view: &View<'_>) -> Option<Decision> {
+    let (seat, one, recipe) = view.seats().find_map(|seat| {
+        let one = seat.incarnation.filter(|one| stays_down(one, view.now))?;
+        let fit = one.admission.is_some() && one.data_fault().is_none() && unhindered(view, seat);
+        let free = seat.listed.learner || view.may_lose(seat).is_ok();
+        let recipe = recipe(view.world, one).filter(|_| fit && free)?;
+        (!upgrade::needs_preparation(view.world, one, recipe.version)).then_some((seat, one, recipe))
+    })?;
+    let why = start::obstacle(one).unwrap_or_else(|| format!("{} did not start yet", one.name));
+    let reason = format!("{why}; it is {}", words(view, one));
+    Some(Decision::Act { steps: vec![renew(one, recipe)], operation: operation(view, seat), reason })
+}
+
+/// The same while nobody confirms the member list: one member, in case its old recipe is what keeps the quorum away, and
+/// no other before that one runs. No minor version is changed then.
+pub(super) fn renew_without_quorum(world: &World, now: Timestamp) -> Option<Decision> {
+    let down =
+        |one: &&Incarnation| one.admission.is_some() && !one.running() && one.process != Process::NotStarted;
+    if world.incarnations.iter().filter(down).any(|one| difference(world, one).is_none()) {
+        return None;
+    }
+    let (one, recipe) = world.incarnations.iter().filter(down).find_map(|one| {
+        let failed = match one.process {
+            Process::Exited { failures, .. } => failures >= 2,
+            _ => true,
+        };
+        let recipe = recipe(world, one).filter(|recipe| recipe.version.minor() == one.version.minor())?;
+        (failed && stays_down(one, now) && one.data_fault().is_none()).then_some((one, recipe))
+    })?;
+    Some(Decision::Act {
+        steps: vec![renew(one, recipe)],
+        operation: Operation { kind: kind(world, Some(one)), member: Some(one.name.clone()), since: None },
+        reason: format!(
+            "{}; it is made anew, since the spec changed: {}",
+            start::obstacle(one).unwrap_or_default(),
+            difference(world, one).unwrap_or_default()
+        ),
+    })
+}
+
+/// Members of a cluster that has not formed yet hold nothing, so those that do not start are all made anew at once.
+pub(super) fn renew_unformed(world: &World, now: Timestamp) -> Vec<Step> {
+    let renewed = |one: &Incarnation| Some(renew(one, recipe(world, one)?));
+    world
+        .incarnations
+        .iter()
+        .filter(|one| one.admission.is_some() && stays_down(one, now))
+        .filter_map(renewed)
+        .collect()
+}
+
+/// Whether a member does not run, and its platform is not about to start it.
+fn stays_down(one: &Incarnation, now: Timestamp) -> bool {
+    match one.process {
+        Process::Running { .. } => false,
+        Process::NotStarted => !one.supervised,
+        Process::Exited { at, .. } | Process::Blocked { at, .. } => {
+            !one.supervised || elapsed(at, now) >= SUPERVISED
+        }
+    }
+}
+
+/// Changes a voter that runs and is not healthy, before any that is: that may be what it needs.
+pub(super) fn mend(view: &View<'_>) -> Option<Decision> {
+    let ill =
+        |seat: &&Seat<'_>| seat.incarnation.is_some_and(Incarnation::running) && !seat.healthy(view.world);
+    let seat = view.voters.iter().filter(ill).find(|seat| due(view, seat) && unhindered(view, seat))?;
+    change(view, seat)
+}
+
+/// Waits for a voter that was changed and is not healthy yet, while others are still to be changed.
+pub(super) fn wait(view: &View<'_>) -> Option<Decision> {
+    let seat = held_up_by(view)?;
+    let one = seat.incarnation?;
+    let reason = stopped(view).unwrap_or_else(|| {
+        let why = start::obstacle(one).unwrap_or_else(|| format!("{} runs and is not ready yet", one.name));
+        format!("waiting for {} to be healthy: {why}; {}", one.name, progress(view))
+    });
+    let other =
+        view.seats().filter_map(|seat| seat.incarnation).find(|one| difference(view.world, one).is_some());
+    let operation =
+        Operation { kind: kind(view.world, other), member: Some(one.name.clone()), since: one.draining };
+    Some(Decision::Wait { operation: Some(operation), reason, again: SOON })
+}
+
+/// Why the roll does not go on by itself, in words; `None` while it does.
+pub(super) fn stopped(view: &View<'_>) -> Option<String> {
+    let one = held_up_by(view)?.incarnation?;
+    let gives_up = match &one.process {
+        Process::Exited { failures, .. } => *failures > 0,
+        Process::Blocked { at, .. } => !one.supervised || elapsed(*at, view.now) >= PATIENCE,
+        Process::Running { since } => elapsed(*since, view.now) >= PATIENCE,
+        Process::NotStarted => false,
+    };
+    let why = start::obstacle(one).unwrap_or_else(|| format!("{} runs and does not get ready", one.name));
+    gives_up.then(|| {
+        format!(
+            "the roll stopped at {}: {why}; {}, the others are as they were: correct the spec, or put it back",
+            one.name,
+            progress(view)
+        )
+    })
+}
+
+/// The voter that was changed and is not healthy, while others are still to be changed.
+fn held_up_by<'v, 'a>(view: &'v View<'a>) -> Option<&'v Seat<'a>> {
+    let differs = |seat: &Seat<'_>| seat.incarnation.is_some_and(|one| difference(view.world, one).is_some());
+    if !view.seats().any(differs) {
+        return None;
+    }
+    view.voters.iter().find(|seat| seat.incarnation.is_some() && !seat.healthy(view.world) && !differs(seat))
+}
+
+/// Whether no other voter that was changed is still to come back.
+fn unhindered(view: &View<'_>, seat: &Seat<'_>) -> bool {
+    held_up_by(view).is_none_or(|other| other.listed.id == seat.listed.id)
+}
+
+/// Changes or restarts the next of the healthy voters: the leader last.
+pub(super) fn next(view: &View<'_>) -> Option<Decision> {
+    let leader = view.leader();
+    let seat = view.voters.iter().filter(|seat| due(view, seat)).min_by_key(|seat| {
+        let one = seat.incarnation;
+        let draining = one.is_some_and(|one| one.draining.is_some());
+        (!draining, leader == Some(seat.listed.id), one.map(|one| one.created))
+    })?;
+    if let Some(reason) = lagging(view) {
+        let operation = Some(operation(view, seat));
+        return Some(Decision::Wait { operation, reason, again: SOON });
+    }
+    change(view, seat)
+}
+
+/// Whether a voter has to be changed or restarted, and can be now.
+fn due(view: &View<'_>, seat: &Seat<'_>) -> bool {
+    seat.incarnation.is_some_and(|one| one.restart_due(view.now) || recipe(view.world, one).is_some())
+}
+
+fn change(view: &View<'_>, seat: &Seat<'_>) -> Option<Decision> {
+    let one = seat.incarnation?;
+    let wanted = recipe(view.world, one);
+    let why = match &wanted {
+        Some(_) => format!("{} is {}", one.name, words(view, one)),
+        None => format!("{} is restarted on request", one.name),
+    };
+    let prepared = wanted.and_then(|recipe| upgrade::prepare(view, seat, recipe.version));
+    Some(prepared.unwrap_or_else(|| departure::decide(view, seat, Purpose::Change, &why)))
+}
+
+/// A member that came back has the writes of the others before the next one goes.
+fn lagging(view: &View<'_>) -> Option<String> {
+    let reports = || view.healthy().filter_map(|seat| Some((seat, seat.incarnation?.report.as_ref()?)));
+    let newest = reports().map(|(_, report)| report.raft_index).max()?;
+    let (seat, behind) = reports()
+        .map(|(seat, report)| (seat, newest.saturating_sub(report.applied_index)))
+        .max_by_key(|(_, behind)| *behind)?;
+    (behind > view.world.policy.catch_up)
+        .then(|| format!("waiting for {} to catch up: {behind} of {newest} entries behind", seat.label()))
+}
+
+fn words(view: &View<'_>, one: &Incarnation) -> String {
+    let difference = difference(view.world, one).unwrap_or_default();
+    format!("made anew, since the spec changed ({difference}; {})", progress(view))
+}
+
+fn operation(view: &View<'_>, seat: &Seat<'_>) -> Operation {
+    Operation {
+        kind: kind(view.world, seat.incarnation),
+        member: seat.incarnation.map(|one| one.name.clone()),
+        since: seat.incarnation.and_then(|one| one.draining),
+    }
+}
