@@ -1,9 +1,9 @@
-//! `quorate replace` and `quorate restart`: leaves a request beside the member; the running `up` does the rest.
+//! `quorate replace` and `quorate restart`: leaves a request beside each member; the running `up` does the rest.
 
 use jiff::Timestamp;
 
 use super::{
-    AskArgs, Dir,
+    AskArgs, Dir, RestartArgs, WaitArgs,
     exit::{self, CommandError, ExitCode},
     show, wait,
 };
@@ -13,7 +13,7 @@ use crate::{
 };
 
 pub(super) async fn replace(dir: &Dir, args: &AskArgs) -> Result<(), CommandError> {
-    let (folder, name) = find(dir, args)?;
+    let (folder, name) = find(dir, &args.name, &args.wait)?;
     requests::replace(&folder, &name, Timestamp::now()).map_err(CommandError::failed)?;
     exit::print(&format!("{name} will be replaced by a new member\n"))?;
     if !args.wait.wait {
@@ -25,25 +25,45 @@ pub(super) async fn replace(dir: &Dir, args: &AskArgs) -> Result<(), CommandErro
     .await
 }
 
-pub(super) async fn restart(dir: &Dir, args: &AskArgs) -> Result<(), CommandError> {
-    let (folder, name) = find(dir, args)?;
+pub(super) async fn restart(dir: &Dir, args: &RestartArgs) -> Result<(), CommandError> {
+    let (folder, names) = match args.name.as_ref().filter(|_| !args.all) {
+        Some(name) => {
+            let (folder, name) = find(dir, name, &args.wait)?;
+            (folder, vec![name])
+        }
+        None => everyone(dir, &args.wait)?,
+    };
     let asked = Timestamp::now();
-    requests::restart(&folder, &name, asked).map_err(CommandError::failed)?;
-    exit::print(&format!("{name} will be restarted on its data\n"))?;
+    for name in &names {
+        requests::restart(&folder, name, asked).map_err(CommandError::failed)?;
+    }
+    let listed: Vec<_> = names.iter().map(|name| name.0.as_str()).collect();
+    let (one_by_one, their) = if args.all { (" one by one", "their") } else { ("", "its") };
+    exit::print(&format!("{} will be restarted{one_by_one} on {their} data\n", listed.join(", ")))?;
     if !args.wait.wait {
         return Ok(());
     }
     wait::until(&folder, &args.wait, |status| {
-        requests::restarted_since(&folder, &name, asked)
-            && status.members.iter().any(|one| one.name == name.0 && one.ready)
+        let ready = |name: &MemberName| status.members.iter().any(|one| one.name == name.0 && one.ready);
+        names.iter().all(|name| requests::restarted_since(&folder, name, asked) && ready(name))
     })
     .await
 }
 
-/// The member that was named, which must exist.
-fn find(dir: &Dir, args: &AskArgs) -> Result<(Folder, MemberName), CommandError> {
+/// All members there are.
+fn everyone(dir: &Dir, wait: &WaitArgs) -> Result<(Folder, Vec<MemberName>), CommandError> {
     let folder = Folder::new(&dir.dir);
-    let name = MemberName(args.name.clone());
+    let status = show::read(&folder)?;
+    if wait.wait && !Lock::is_held(&folder) {
+        return Err(wait::not_running(&folder));
+    }
+    Ok((folder, status.members.into_iter().map(|one| MemberName(one.name)).collect()))
+}
+
+/// The member that was named, which must exist.
+fn find(dir: &Dir, name: &str, wait: &WaitArgs) -> Result<(Folder, MemberName), CommandError> {
+    let folder = Folder::new(&dir.dir);
+    let name = MemberName(name.to_owned());
     let status = show::read(&folder)?;
     // Its folder, since a member whose file was lost can still be given up.
     if !folder.member(&name).root().is_dir() {
@@ -57,7 +77,7 @@ fn find(dir: &Dir, args: &AskArgs) -> Result<(Folder, MemberName), CommandError>
             ),
         ));
     }
-    if args.wait.wait && !Lock::is_held(&folder) {
+    if wait.wait && !Lock::is_held(&folder) {
         return Err(wait::not_running(&folder));
     }
     Ok((folder, name))

@@ -30,7 +30,10 @@ pub(super) async fn run(dir: &Dir, output: ExplainOutput) -> Result<(), CommandE
     let (observed, _) = platform.glance().map_err(CommandError::failed)?;
     let mut clients = Clients::new(Arc::new(Metrics::default()));
     let world = look(observed, &mut clients, Policy::default(), None).await;
-    let decision = plan::decide(&world, Timestamp::now());
+    let now = Timestamp::now();
+    let decision = plan::decide(&world, now);
+    let status = plan::status::describe(&world, &decision, None, None, now);
+    let applied = status.condition("SpecApplied").filter(|condition| condition.status == "False");
     let mut members = Vec::new();
     for one in &world.incarnations {
         let flags = platform.flags(&one.name).map_err(CommandError::failed)?;
@@ -47,7 +50,7 @@ pub(super) async fn run(dir: &Dir, output: ExplainOutput) -> Result<(), CommandE
             .iter()
             .map(|step| Planned { step: step.kind().to_owned(), member: step.member().to_owned() })
             .collect(),
-        not_applied: world.desired.not_applied.clone(),
+        not_applied: applied.map(|condition| condition.message.clone()).into_iter().collect(),
         members,
     };
     exit::print(&explanation.text(output))

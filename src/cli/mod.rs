@@ -89,8 +89,8 @@ pub enum Command {
     },
     /// Replace a member by a new one with a new name and new data.
     Replace(AskArgs),
-    /// Restart a member on its own data.
-    Restart(AskArgs),
+    /// Restart a member on its own data, or all members of a cluster one by one.
+    Restart(RestartArgs),
     /// Say what would be done next and why, and the exact etcd flags of each member.
     Explain {
         /// Which cluster.
@@ -160,7 +160,22 @@ pub struct UpArgs {
     port: u16,
 }
 
-/// `quorate replace` and `quorate restart`.
+/// `quorate restart`.
+#[derive(Debug, Args)]
+pub struct RestartArgs {
+    #[command(flatten)]
+    target: Target,
+    /// The member; with --all the cluster, on Kubernetes, unless it is the only one of the namespace.
+    #[arg(required_unless_present = "all")]
+    name: Option<String>,
+    /// Restart all members, one at a time.
+    #[arg(long)]
+    all: bool,
+    #[command(flatten)]
+    wait: WaitArgs,
+}
+
+/// `quorate replace`, and `quorate restart` of one member.
 #[derive(Debug, Args)]
 pub struct AskArgs {
     #[command(flatten)]

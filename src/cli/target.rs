@@ -88,7 +88,8 @@ fn choose(command: &mut Command, plugin: bool, matches: &ArgMatches) -> Result<(
         Command::Scale { target, cluster, .. }
         | Command::Explain { target, cluster, .. }
         | Command::Member(MemberCommand::List { target, cluster, .. }) => (target, cluster.is_some()),
-        Command::Replace(args) | Command::Restart(args) => (&mut args.target, false),
+        Command::Replace(args) => (&mut args.target, false),
+        Command::Restart(args) => (&mut args.target, args.all && args.name.is_some()),
         _ => return Ok(()),
     };
     target.on_kubernetes |= plugin || target.has_flags();
@@ -124,7 +125,8 @@ mod tests {
             | Command::Scale { target, .. }
             | Command::Explain { target, .. }
             | Command::Member(MemberCommand::List { target, .. }) => target,
-            Command::Replace(args) | Command::Restart(args) => args.target,
+            Command::Replace(args) => args.target,
+            Command::Restart(args) => args.target,
             other => panic!("{other:?}"),
         }
     }

@@ -370,7 +370,13 @@ impl Platform for KubernetesPlatform {
         }
         if old != new {
             // A merge keeps what it does not name, so each field is emptied where it is not wanted any more.
-            self.hands().change_member(&member.identity, json!({ "spec": replacing(&old, new) })).await?;
+            let mut change = replacing(&old, new);
+            // Until it serves with that.
+            let since = spec.draining.clone().unwrap_or_else(|| format!("{:.3}", Timestamp::now()));
+            if let Some(fields) = change.as_object_mut() {
+                fields.insert("draining".to_owned(), json!(since));
+            }
+            self.hands().change_member(&member.identity, json!({ "spec": change })).await?;
         }
         self.stop(name).await
     }

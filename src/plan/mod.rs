@@ -65,7 +65,9 @@ pub fn decide(world: &World, now: Timestamp) -> Decision {
     let view = View::new(world, list, now);
     if let Some(reason) = outage::majority_data_lost(&view) {
         // One more member on intact data is one more copy of it, whatever a person decides then.
-        return start_members(&view).unwrap_or_else(|| wait(&reason));
+        return rollout::renew_stopped(&view)
+            .or_else(|| start_members(&view))
+            .unwrap_or_else(|| wait(&reason));
     }
     let decision = rollout::renew_stopped(&view)
         .or_else(|| start_members(&view))

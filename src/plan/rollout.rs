@@ -23,6 +23,9 @@ use super::{
 /// its way.
 const SUPERVISED: Duration = Duration::from_secs(2);
 
+/// How long a process has to run until it is none that ends at once.
+const STEADY: Duration = Duration::from_secs(10);
+
 /// How long a member that was changed may take to serve before the roll counts as stopped. A process that ended says so
 /// at once.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -82,13 +85,13 @@ pub(super) fn progress(view: &View<'_>) -> String {
     format!("{changed} of {} members changed", members.len())
 }
 
-/// Makes a member that does not run anew, from what the spec says now. It is down already, so the gate asks only whether
-/// the others could do without it.
+/// Makes a member that does not run anew, from what the spec says now: where the others can do without it, or where it
+/// fails with what it has, so that nobody can count on it anyway.
 pub(super) fn renew_stopped(view: &View<'_>) -> Option<Decision> {
     let (seat, one, recipe) = view.seats().find_map(|seat| {
         let one = seat.incarnation.filter(|one| stays_down(one, view.now))?;
         let fit = one.admission.is_some() && one.data_fault().is_none() && unhindered(view, seat);
-        let free = seat.listed.learner || view.may_lose(seat).is_ok();
+        let free = seat.listed.learner || fails(one) || view.may_lose(seat).is_ok();
         let recipe = recipe(view.world, one).filter(|_| fit && free)?;
         (!upgrade::needs_preparation(view.world, one, recipe.version)).then_some((seat, one, recipe))
     })?;
@@ -100,19 +103,22 @@ pub(super) fn renew_stopped(view: &View<'_>) -> Option<Decision> {
 /// The same while nobody confirms the member list: one member, in case its old recipe is what keeps the quorum away, and
 /// no other before that one runs. No minor version is changed then.
 pub(super) fn renew_without_quorum(world: &World, now: Timestamp) -> Option<Decision> {
-    let down =
-        |one: &&Incarnation| one.admission.is_some() && !one.running() && one.process != Process::NotStarted;
-    if world.incarnations.iter().filter(down).any(|one| difference(world, one).is_none()) {
+    let out = |one: &&Incarnation| {
+        let down = match one.process {
+            // Without a quorum nobody answers, so that only time tells that it did not end at once again.
+            Process::Running { since } => elapsed(since, now) < STEADY,
+            Process::NotStarted => false,
+            Process::Exited { .. } | Process::Blocked { .. } => true,
+        };
+        down && one.admission.is_some() && one.data_fault().is_none()
+    };
+    let changed = |one: &&Incarnation| one.draining.is_some() || difference(world, one).is_none();
+    let first = world.incarnations.iter().filter(out).find(changed);
+    let one = first.or_else(|| world.incarnations.iter().filter(out).find(|one| fails(one)))?;
+    let recipe = recipe(world, one).filter(|recipe| recipe.version.minor() == one.version.minor())?;
+    if !fails(one) || !stays_down(one, now) {
         return None;
     }
-    let (one, recipe) = world.incarnations.iter().filter(down).find_map(|one| {
-        let failed = match one.process {
-            Process::Exited { failures, .. } => failures >= 2,
-            _ => true,
-        };
-        let recipe = recipe(world, one).filter(|recipe| recipe.version.minor() == one.version.minor())?;
-        (failed && stays_down(one, now) && one.data_fault().is_none()).then_some((one, recipe))
-    })?;
     Some(Decision::Act {
         steps: vec![renew(one, recipe)],
         operation: Operation { kind: kind(world, Some(one)), member: Some(one.name.clone()), since: None },
@@ -133,6 +139,15 @@ pub(super) fn renew_unformed(world: &World, now: Timestamp) -> Vec<Step> {
         .filter(|one| one.admission.is_some() && stays_down(one, now))
         .filter_map(renewed)
         .collect()
+}
+
+/// Whether a member was started with what it has, and that did not help.
+fn fails(one: &Incarnation) -> bool {
+    match one.process {
+        Process::Exited { failures, .. } => failures >= 2,
+        Process::Blocked { .. } => true,
+        Process::Running { .. } | Process::NotStarted => false,
+    }
 }
 
 /// Whether a member does not run, and its platform is not about to start it.
@@ -197,9 +212,14 @@ fn held_up_by<'v, 'a>(view: &'v View<'a>) -> Option<&'v Seat<'a>> {
     view.voters.iter().find(|seat| seat.incarnation.is_some() && !seat.healthy(view.world) && !differs(seat))
 }
 
-/// Whether no other voter that was changed is still to come back.
+/// Whether no other voter that was changed is still to come back. Clients are told to leave a member until then, so that
+/// it is known for one whatever the spec has become meanwhile.
 fn unhindered(view: &View<'_>, seat: &Seat<'_>) -> bool {
-    held_up_by(view).is_none_or(|other| other.listed.id == seat.listed.id)
+    let out = |other: &&Seat<'_>| {
+        let changed = |one: &Incarnation| one.draining.is_some() || difference(view.world, one).is_none();
+        !other.healthy(view.world) && other.data_fault().is_none() && other.incarnation.is_some_and(changed)
+    };
+    view.voters.iter().find(out).is_none_or(|other| other.listed.id == seat.listed.id)
 }
 
 /// Changes or restarts the next of the healthy voters: the leader last.

@@ -86,6 +86,11 @@ impl Binaries {
         self.by_version.get(&version).map(PathBuf::as_path)
     }
 
+    /// Whether programs are known, and none of this version.
+    pub fn lacks(&self, version: EtcdVersion) -> bool {
+        !self.by_version.is_empty() && self.get(version).is_none()
+    }
+
     /// Why there is no program of this version, in words.
     pub fn missing(&self, version: EtcdVersion) -> String {
         let known: Vec<_> = self.by_version.keys().map(ToString::to_string).collect();

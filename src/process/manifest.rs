@@ -44,7 +44,8 @@ pub(super) fn accept(
     })?;
     desired.not_applied = problems;
     desired.unfit = member::unknown_flags(&desired.options, desired.version);
-    if binaries.get(desired.version).is_none() && record.record.cluster_id.is_some() {
+    // A command that only looks knows no programs.
+    if binaries.lacks(desired.version) && record.record.cluster_id.is_some() {
         desired.unfit.push(binaries.missing(desired.version));
     }
     desired.not_applied.extend(desired.unfit.iter().cloned());

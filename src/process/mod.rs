@@ -242,6 +242,8 @@ impl Platform for ProcessPlatform {
         self.edit_member(name, |file| {
             file.version = recipe.version;
             file.options = recipe.options.clone();
+            // Until it serves with that.
+            file.draining = file.draining.or_else(|| Some(Timestamp::now()));
         })?;
         self.lives().entry(name.clone()).or_default().begin_anew();
         Ok(())

@@ -61,6 +61,20 @@ impl Model {
                 self.places[index].end(now, 0, "");
                 Ok(Ok(()))
             }
+            Step::Renew { name, recipe } => {
+                let Some(index) = self.index(name) else { return Ok(Err("no such member")) };
+                let changes_version = self.places[index].version != recipe.version;
+                let place = &mut self.places[index];
+                place.end(now, 0, "");
+                place.version = recipe.version;
+                place.options = recipe.options.clone();
+                place.draining = place.draining.or(Some(now));
+                self.cover.hit(if changes_version { "roll: version" } else { "roll: options" });
+                Ok(Ok(()))
+            }
+            Step::Snapshot { .. } | Step::EnableDowngrade { .. } | Step::CancelDowngrade => {
+                panic!("minor versions are not changed here")
+            }
             Step::Drain { name } => {
                 self.cover.hit("drain");
                 Ok(self.set_draining(name, Some(now)))
@@ -93,6 +107,7 @@ impl Model {
             url: format!("http://{uid}:2380"),
             created: self.now,
             version,
+            options: self.desired.options.clone(),
             node,
             admission: None,
             draining: None,

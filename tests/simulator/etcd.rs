@@ -3,11 +3,11 @@
 //! One cluster at a time; its applied member list is the same for everybody. Elections go to a member whose log is up
 //! to date among a quorum of those that vote, so what loses an acknowledged write is a voter that forgot its log.
 
-use quorate::plan::{ClusterId, ClusterState, MemberId, Report, quorum};
+use quorate::plan::{ClusterId, ClusterState, MemberId, Report, quorum, version::Minor};
 
 use crate::{
     invariants::Violation,
-    model::{Model, Place, id_of},
+    model::{Model, Place, bad_options, id_of},
 };
 
 pub struct Entry {
@@ -139,6 +139,10 @@ impl Etcd {
             db_size: 0,
             db_size_in_use: 0,
             version: place.version.to_string(),
+            storage: Some(Minor::V3_6),
+            downgrade: None,
+            cluster_version: None,
+            raft_snapshots: None,
             revision: 0,
             alarms: Vec::new(),
             ready: self.ready(place, places),
@@ -234,6 +238,11 @@ impl Model {
         for index in 0..self.places.len() {
             let place = &self.places[index];
             if !place.running() || place.joined || now < place.boot_at {
+                continue;
+            }
+            if place.options == bad_options() {
+                self.places[index].exit(now, "flag provided but not defined: -no-such-flag");
+                self.cover.hit("roll: ended for a bad flag");
                 continue;
             }
             if place.corrupt {

@@ -4,7 +4,7 @@ use quorate::plan::divergence::{Divergence, Outcome};
 
 use crate::{
     invariants,
-    model::{Model, at, random_size, version},
+    model::{Model, at, bad_options, good_options, random_size, version},
 };
 
 impl Model {
@@ -55,7 +55,14 @@ impl Model {
                 self.cover.hit("spec: version");
                 self.say(|| "edit: version".into());
             }
-            76..82 => {
+            76..79 => {
+                let bad = self.rng.per_mille(300);
+                let number = self.rng.below(3) as i64;
+                self.desired.options = if bad { bad_options() } else { good_options(number) };
+                self.cover.hit(if bad { "spec: bad options" } else { "spec: options" });
+                self.say(|| format!("edit: {} options", if bad { "bad" } else { "good" }));
+            }
+            79..82 => {
                 let everyone = self.rng.per_mille(400);
                 for (at, place) in self.places.iter_mut().enumerate() {
                     if everyone || at == index {
@@ -203,6 +210,9 @@ impl Model {
         self.faulty = false;
         self.desired.paused = false;
         self.divergence = None;
+        if self.desired.options == bad_options() {
+            self.desired.options = good_options(0);
+        }
         self.heal_at = Some(self.now);
         self.heal();
         for place in &mut self.places {

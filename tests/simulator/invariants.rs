@@ -2,7 +2,7 @@
 
 use quorate::plan::{Admission, ClusterState, Data, Decision, Listed, Membership, Step, World, quorum};
 
-use crate::model::{Model, State};
+use crate::model::{Model, State, bad_options};
 
 #[derive(Debug)]
 pub struct Violation {
@@ -24,8 +24,13 @@ fn hold(holds: bool, invariant: &'static str, detail: impl FnOnce() -> String) -
 pub fn decision(world: &World, decision: &Decision) -> Result<(), Violation> {
     let steps = decision.steps();
     let all = || format!("{steps:?}");
-    let disrupts =
-        |step: &&Step| matches!(step, Step::Stop { .. } | Step::Remove { .. } | Step::MoveLeader { .. });
+    // Before a cluster formed there is nothing to disrupt.
+    let formed = world.record.cluster_id.is_some();
+    let disrupts = |step: &&Step| match step {
+        Step::Stop { .. } | Step::Remove { .. } | Step::MoveLeader { .. } => true,
+        Step::Renew { .. } => formed,
+        _ => false,
+    };
     hold(steps.iter().filter(disrupts).count() <= 1, "one disruptive step", all)?;
     let changes = |step: &&Step| {
         matches!(
@@ -43,6 +48,9 @@ pub fn decision(world: &World, decision: &Decision) -> Result<(), Violation> {
         let lost = voters.iter().filter(|one| lost(world, one)).count();
         let takes = |step: &Step| match step {
             Step::Stop { .. } => true,
+            Step::Renew { name, .. } => {
+                world.incarnations.iter().any(|one| one.name == *name && one.running())
+            }
             Step::Remove { id, .. } => voters.iter().any(|one| one.id == *id),
             _ => false,
         };
@@ -98,7 +106,7 @@ pub fn step(model: &Model, world: &World, from: i64, step: &Step) -> Result<(), 
             hold(!open, "one membership change", all)?;
             taken_down(model, from, &listed.peer_urls[0], all)
         }
-        Step::Stop { name } => {
+        Step::Stop { name } | Step::Renew { name, .. } => {
             let Some(index) = model.index(name) else { return Ok(()) };
             taken_down(model, from, &model.places[index].url, all)
         }
@@ -168,6 +176,14 @@ fn taken_down(model: &Model, from: i64, url: &str, all: impl Fn() -> String) -> 
 
 /// What holds of the state itself, after every step and every fault.
 pub fn state(model: &Model) -> Result<(), Violation> {
+    let bad =
+        |uid: u32| model.place(uid).is_some_and(|place| place.options == bad_options() && !place.lost());
+    let formed = model.record.cluster_id.is_some();
+    let spoilt =
+        model.etcd.iter().flat_map(|etcd| &etcd.entries).filter(|one| !one.learner && bad(one.uid)).count();
+    hold(!formed || spoilt <= 1, "a bad spec reaches one member", || {
+        format!("{spoilt} voters cannot start")
+    })?;
     let learners = model.etcd.as_ref().map_or(0, |etcd| etcd.learners());
     hold(learners <= 1, "one learner", || format!("{learners} learners"))
 }
@@ -187,6 +203,9 @@ pub fn converged(model: &Model) -> Result<(), String> {
     for place in &model.places {
         if !etcd.healthy(place, &model.places) || place.draining.is_some() || place.replace_requested {
             return Err(format!("{} is not healthy or about to leave", place.name));
+        }
+        if place.options != model.desired.options || place.version != model.desired.version {
+            return Err(format!("{} is not made from what the spec says", place.name));
         }
     }
     Ok(())

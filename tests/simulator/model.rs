@@ -17,6 +17,7 @@ pub struct Place {
     pub url: String,
     pub created: i64,
     pub version: EtcdVersion,
+    pub options: EtcdOptions,
     pub node: String,
     pub admission: Option<Admission>,
     pub draining: Option<i64>,
@@ -158,7 +159,7 @@ impl Model {
             client_url: String::new(),
             created: at(place.created),
             version: place.version,
-            options: EtcdOptions::default(),
+            options: place.options.clone(),
             admission: place.admission.clone(),
             process: match &place.process {
                 State::NotStarted => Process::NotStarted,
@@ -223,6 +224,16 @@ pub fn at(milliseconds: i64) -> Timestamp {
 
 pub fn version(patch: u64) -> EtcdVersion {
     format!("3.6.{patch}").parse().unwrap()
+}
+
+/// Options that etcd starts with; those of different numbers differ.
+pub fn good_options(number: i64) -> EtcdOptions {
+    EtcdOptions { snapshot_count: Some(1000 + number), ..EtcdOptions::default() }
+}
+
+/// Options with which etcd ends at every start.
+pub fn bad_options() -> EtcdOptions {
+    EtcdOptions { extra_args: [("no-such-flag".into(), String::new())].into(), ..EtcdOptions::default() }
 }
 
 pub fn random_size(rng: &mut Rng) -> ClusterSize {

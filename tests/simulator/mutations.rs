@@ -2,7 +2,8 @@
 
 use jiff::Timestamp;
 use quorate::plan::{
-    ClusterState, Decision, Incarnation, Listed, Membership, OperationKind, Process, Report, Step, World,
+    ClusterState, Decision, Incarnation, Listed, Membership, OperationKind, Process, Recipe, Report, Step,
+    World,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +32,8 @@ pub enum Mutation {
     RecordSwallowed,
     LossOfMajorityUnseen,
     ChangeWhileLearning,
+    RenewSwallowed,
+    StartedOnTheNewSpec,
 }
 
 /// Each mutation, and an invariant that has to notice; the same table is in `docs/simulator.md`.
@@ -59,6 +62,8 @@ pub const TABLE: &[(Mutation, &str)] = &[
     (Mutation::RecordSwallowed, "comes to rest when faults stop"),
     (Mutation::LossOfMajorityUnseen, "hands off when a majority's data is lost"),
     (Mutation::ChangeWhileLearning, "one membership change"),
+    (Mutation::RenewSwallowed, "comes to rest when faults stop"),
+    (Mutation::StartedOnTheNewSpec, "a bad spec reaches one member"),
 ];
 
 impl Mutation {
@@ -127,6 +132,8 @@ impl Mutation {
                     }
                 }
             }
+            Mutation::RenewSwallowed => steps.retain(|step| !matches!(step, Step::Renew { .. })),
+            Mutation::StartedOnTheNewSpec => renew_before_start(steps, world),
             Mutation::DrainSwallowed => steps.retain(|step| !matches!(step, Step::Drain { .. })),
             Mutation::RemoveSwallowed => steps.retain(|step| !matches!(step, Step::Remove { .. })),
             Mutation::DiscardSwallowed => steps.retain(|step| !matches!(step, Step::Discard { .. })),
@@ -156,6 +163,13 @@ impl Mutation {
             _ => {}
         }
     }
+}
+
+/// A member that is started again takes what the spec says now.
+fn renew_before_start(steps: &mut Vec<Step>, world: &World) {
+    let [Step::Start { name, .. }] = steps.as_slice() else { return };
+    let recipe = Recipe { version: world.desired.version, options: world.desired.options.clone() };
+    steps.insert(0, Step::Renew { name: name.clone(), recipe: Box::new(recipe) });
 }
 
 fn list(world: &World) -> Vec<Listed> {

@@ -116,6 +116,7 @@ impl Model {
         }
         let world = World {
             left: Vec::new(),
+            snapshots: Vec::new(),
             cluster: "demo".into(),
             uid: "uid".into(),
             desired: self.desired.clone(),

@@ -11,7 +11,7 @@ use super::server::{Cluster, Server};
 use crate::{
     api::EtcdMember,
     cli::{
-        AskArgs, Target, WaitArgs,
+        AskArgs, RestartArgs, Target, WaitArgs,
         exit::{self, CommandError, ExitCode},
         wait::{Actor, follow},
     },
@@ -42,10 +42,12 @@ pub(in crate::cli) async fn replace(args: &AskArgs) -> Result<(), CommandError> 
 }
 
 /// `quorate restart`.
-pub(in crate::cli) async fn restart(args: &AskArgs) -> Result<(), CommandError> {
+pub(in crate::cli) async fn restart(args: &RestartArgs) -> Result<(), CommandError> {
     let server = Server::of(&args.target).await?;
-    let (member, cluster) = find(&server, &args.name).await?;
-    let name = &args.name;
+    let Some(name) = args.name.as_ref().filter(|_| !args.all) else {
+        return restart_all(&server, args.name.as_deref(), &args.wait).await;
+    };
+    let (member, cluster) = find(&server, name).await?;
     let before = match args.wait.wait {
         true => server.pod(name).await?.as_ref().map(Life::of),
         false => None,
@@ -61,6 +63,42 @@ pub(in crate::cli) async fn restart(args: &AskArgs) -> Result<(), CommandError> 
         let status = status(&server, &cluster).await?;
         let back = pod.filter(|pod| before.as_ref() != Some(&Life::of(pod)) && serves(pod));
         let done = back.is_some() && status.members.iter().any(|one| one.name == *name && one.ready);
+        Ok((status, done))
+    })
+    .await
+}
+
+/// `quorate restart --all`: the operator restarts the members one by one.
+async fn restart_all(server: &Server, name: Option<&str>, wait: &WaitArgs) -> Result<(), CommandError> {
+    let cluster = server.cluster(name).await?;
+    let members = server.members(&cluster).await?;
+    let lives = async || {
+        let mut lives = Vec::new();
+        for one in &members {
+            lives.push(server.pod(&one.name_any()).await?);
+        }
+        Ok::<_, CommandError>(lives)
+    };
+    let before: Vec<_> = match wait.wait {
+        true => lives().await?.iter().map(|pod| pod.as_ref().map(Life::of)).collect(),
+        false => Vec::new(),
+    };
+    server.annotate_cluster(&cluster, labels::RESTART_ALL, &Timestamp::now().to_string()).await?;
+    exit::print(&format!(
+        "the {} members of cluster {} will be restarted one by one on their data\n",
+        members.len(),
+        cluster.name_any()
+    ))?;
+    if !wait.wait {
+        return Ok(());
+    }
+    follow(&OPERATOR, wait, async || {
+        let pods = lives().await?;
+        let status = status(server, &cluster).await?;
+        let back = |(pod, before): (&Option<Pod>, &Option<Life>)| {
+            pod.as_ref().is_some_and(|pod| before.as_ref() != Some(&Life::of(pod)) && serves(pod))
+        };
+        let done = pods.iter().zip(&before).all(back) && status.is("Ready");
         Ok((status, done))
     })
     .await

@@ -172,6 +172,21 @@ impl Server {
         patched.map_err(self.failed(&what))
     }
 
+    /// Writes an annotation of a cluster.
+    pub(super) async fn annotate_cluster(
+        &self,
+        cluster: &Cluster,
+        annotation: &str,
+        value: &str,
+    ) -> Result<(), CommandError> {
+        let name = cluster.name_any();
+        let what = format!("annotating EtcdCluster {name} in namespace {}", self.namespace);
+        let change = json!({ "metadata": { "uid": cluster.uid(), "annotations": { annotation: value } } });
+        let patched =
+            self.clusters().patch_metadata(&name, &PatchParams::default(), &Patch::Merge(&change)).await;
+        patched.map(drop).map_err(self.failed(&what))
+    }
+
     /// Writes an annotation of a member.
     pub(super) async fn annotate(
         &self,

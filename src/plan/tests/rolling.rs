@@ -72,6 +72,7 @@ fn whoever_is_not_healthy_is_changed_first() {
         ("does not answer", edited().change(3, |one| one.report = None).drained(3), "Renew 3"),
         ("is down", edited().dead(3), "Renew 3"),
         ("is down, and no other can be missed", edited().dead(3).change(2, unready), "Start 3"),
+        ("it fails with what it has", edited().exited(3, 2, 9, "").change(2, unready), "Renew 3"),
         ("one at a time", edited().with(|w| *w = five(w)).dead(3).dead(4), "Renew 3"),
     ]);
 }

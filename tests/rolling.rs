@@ -1,0 +1,345 @@
+//! Rolling changes of a real cluster under load: flags, upgrades and downgrades, a program that crashes, a member that
+//! hangs, a spec that changes its mind.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a panic is how a test says that it failed"
+)]
+
+mod common;
+
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::PathBuf,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+
+use common::{
+    etcd::{Binary, binary},
+    load::{Load, Outcome},
+    up::{Up, read_status},
+};
+use quorate::plan::{status::ClusterStatus, version::Minor};
+use rustix::process::Signal;
+
+/// One cluster at a time: two under load on two cores measure each other.
+static ALONE: Mutex<()> = Mutex::new(());
+/// How long a change may take: a busy machine needs four times as long.
+const CHANGE: Duration = Duration::from_secs(240);
+/// The longest time without an acknowledged put. What is wanted is 250 ms, on a machine that does nothing else.
+const GAP: Duration = Duration::from_secs(1);
+
+fn alone() -> MutexGuard<'static, ()> {
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A ready cluster whose `up` knows all these programs; the first one runs.
+fn start(binaries: &[Binary], size: u8) -> Up {
+    let mut up = Up::prepare(&binaries[0], size);
+    let more: Vec<_> = binaries.iter().skip(1).map(|one| one.path.display().to_string()).collect();
+    let more: Vec<_> = more.iter().flat_map(|path| ["--etcd", path]).collect();
+    up.run_with(&more);
+    up.wait_ready(i64::from(size));
+    up
+}
+
+fn spec(size: u8, version: &str, etcd: &str) -> String {
+    format!("{{size: {size}, version: {version}, etcd: {{{etcd}}}}}")
+}
+
+/// Looks at the status all the time, and keeps the lowest number of ready members that it had.
+struct Watch {
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<i64>,
+}
+
+impl Watch {
+    fn begin(up: &Up) -> Self {
+        let (stop, dir) = (Arc::new(AtomicBool::new(false)), up.dir());
+        let stopped = Arc::clone(&stop);
+        let thread = std::thread::spawn(move || {
+            let mut lowest = i64::MAX;
+            while !stopped.load(Ordering::Relaxed) {
+                lowest = lowest.min(read_status(&dir).ready_members);
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            lowest
+        });
+        Self { stop, thread }
+    }
+
+    fn lowest(self) -> i64 {
+        self.stop.store(true, Ordering::Relaxed);
+        self.thread.join().unwrap()
+    }
+}
+
+/// Whether the whole spec of this generation is applied.
+fn applied(generation: i64, size: i64) -> impl Fn(&ClusterStatus) -> bool {
+    move |status| {
+        status.observed_generation == Some(generation) && status.updated_members == size && status.is("Ready")
+    }
+}
+
+fn generation(up: &Up) -> i64 {
+    up.status().observed_generation.unwrap()
+}
+
+/// Edits the spec under load and waits until it is applied. Prints what it cost, and checks that it cost no more than it
+/// may.
+fn change(up: &Up, what: &str, size: u8, edit: &str) -> Outcome {
+    let before = up.status();
+    let wanted = generation(up) + 1;
+    let load = Load::start(&up.dir(), 200);
+    std::thread::sleep(Duration::from_secs(1));
+    let watch = Watch::begin(up);
+    up.write_manifest(edit);
+    let took = up.wait(what, CHANGE, applied(wanted, i64::from(size)));
+    let lowest = watch.lowest();
+    std::thread::sleep(Duration::from_secs(1));
+    let outcome = load.finish();
+    let terms = up.status().term.unwrap() - before.term.unwrap();
+    println!(
+        "{what}: {took:.1?}, {} puts, {} first tries failed, {} failed after one retry, {} lost; longest gap {:.0?}, \
+         term +{terms}, at least {lowest} of {size} ready",
+        outcome.puts,
+        outcome.first_failed,
+        outcome.failed,
+        outcome.lost,
+        outcome.longest_gap(),
+    );
+    assert_eq!(outcome.lost, 0, "{what}: acknowledged writes were lost");
+    assert!(outcome.longest_gap() < GAP, "{what}: {:?} without a put", outcome.longest_gap());
+    assert!(outcome.failed * 100 < outcome.puts, "{what}: {} failed after a retry", outcome.failed);
+    assert!(terms <= 2, "{what}: the term went up by {terms}");
+    assert_eq!(lowest, i64::from(size) - 1, "{what}: one at a time");
+    assert_eq!(ids(&before), ids(&up.status()), "{what}: nobody was replaced");
+    outcome
+}
+
+fn ids(status: &ClusterStatus) -> Vec<Option<String>> {
+    status.members.iter().map(|one| one.id.clone()).collect()
+}
+
+/// The flags of a member's process.
+fn flags(up: &Up, name: &str) -> Vec<String> {
+    let line = fs::read_to_string(format!("/proc/{}/cmdline", up.member_pid(name).unwrap())).unwrap();
+    line.split('\0').map(str::to_owned).collect()
+}
+
+fn has_flag(up: &Up, flag: &str) -> usize {
+    up.names().iter().filter(|name| flags(up, name).iter().any(|one| one == flag)).count()
+}
+
+#[test]
+fn a_flag_rolls_through_all_members_under_load() {
+    let _alone = alone();
+    let etcd = binary(Minor::V3_6);
+    let version = etcd.version.to_string();
+    let up = start(&[etcd], 3);
+    change(&up, "snapshotCount", 3, &spec(3, &version, "snapshotCount: 5000"));
+    assert_eq!(has_flag(&up, "--snapshot-count=5000"), 3);
+    // Times that don't go together with the old ones: two rounds, and no election beside the hand-overs.
+    let before = up.status().term.unwrap();
+    let wanted = generation(&up) + 1;
+    let timing = "snapshotCount: 5000, heartbeatInterval: 400, electionTimeout: 4000";
+    up.write_manifest(&spec(3, &version, timing));
+    let took = up.wait("the election timeout", CHANGE, applied(wanted, 3));
+    let terms = up.status().term.unwrap() - before;
+    println!("electionTimeout 1000 → 4000, heartbeatInterval 100 → 400: {took:.1?}, term +{terms}");
+    assert!(terms <= 3, "{terms}");
+    assert_eq!(has_flag(&up, "--election-timeout=4000"), 3);
+}
+
+#[test]
+fn from_3_5_to_3_7_and_back_under_load() {
+    let _alone = alone();
+    let binaries = [Minor::V3_5, Minor::V3_6, Minor::V3_7].map(binary);
+    let versions = binaries.each_ref().map(|one| one.version.to_string());
+    let up = start(&binaries, 3);
+    for to in [1, 2, 1, 0] {
+        let what = format!("{} → {}", up.status().version.unwrap(), versions[to]);
+        change(&up, &what, 3, &spec(3, &versions[to], ""));
+        let status = up.status();
+        assert_eq!(status.version.as_ref(), Some(&versions[to]));
+        assert!(status.is("SpecApplied"), "{:?}", status.conditions);
+        let minor = binaries[to].version.minor();
+        let snapshot = up.dir().join(format!("snapshots/before-{minor}.db"));
+        assert!(fs::metadata(&snapshot).unwrap().len() > 10_000, "a snapshot was kept in {snapshot:?}");
+    }
+}
+
+#[test]
+fn a_version_that_cannot_be_reached_touches_nobody() {
+    let _alone = alone();
+    let binaries = [binary(Minor::V3_5), binary(Minor::V3_6), binary(Minor::V3_7)];
+    let mut up = start(&binaries, 3);
+    let pids = |up: &Up| up.names().iter().map(|name| up.member_pid(name)).collect::<Vec<_>>();
+    let was = pids(&up);
+    let refused = |up: &Up, version: &str, words: &str| {
+        up.write_manifest(&spec(3, version, ""));
+        up.wait(words, CHANGE, |status| {
+            status
+                .condition("SpecApplied")
+                .is_some_and(|one| one.status == "False" && one.message.contains(words))
+        });
+    };
+    refused(&up, &binaries[2].version.to_string(), "go through 3.6 first");
+    refused(&up, "3.6.1", "no etcd binary of version 3.6.1 is known");
+    assert_eq!(pids(&up), was);
+    up.write_manifest(&spec(3, &binaries[0].version.to_string(), ""));
+    up.wait_ready(3);
+    // An edit while nobody looked.
+    up.kill();
+    up.write_manifest(&spec(3, &binaries[2].version.to_string(), ""));
+    up.run();
+    refused(&up, &binaries[2].version.to_string(), "go through 3.6 first");
+    assert_eq!(pids(&up), was);
+}
+
+/// A program that says it is this version and ends at once when it is started.
+fn broken(folder: &tempfile::TempDir, version: &str) -> Binary {
+    let path: PathBuf = folder.path().join(format!("etcd-{version}"));
+    let text = format!(
+        "#!/bin/sh\nif [ \"$1\" = --version ]; then echo 'etcd Version: {version}'; exit 0; fi\necho 'panic: not today' >&2\nexit 1\n"
+    );
+    fs::write(&path, text).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    Binary { path, version: version.parse().unwrap() }
+}
+
+#[test]
+fn a_program_that_crashes_stops_at_one_member_and_going_back_heals() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let good = binary(Minor::V3_6);
+    let version = good.version.to_string();
+    for bad in [broken(&folder, "3.6.99"), broken(&folder, "3.7.99")] {
+        let up = start(&[good.clone(), bad.clone()], 3);
+        let load = Load::start(&up.dir(), 200);
+        let watch = Watch::begin(&up);
+        up.write_manifest(&spec(3, &bad.version.to_string(), ""));
+        let took = up.wait("the upgrade to stop", CHANGE, |status| {
+            let stopped = status.condition("Progressing");
+            stopped
+                .is_some_and(|one| one.reason == "RolloutStopped" && one.message.contains("panic: not today"))
+        });
+        std::thread::sleep(Duration::from_secs(8));
+        let stuck = up.status();
+        assert_eq!((stuck.ready_members, stuck.updated_members), (2, 1), "{stuck:?}");
+        assert!(stuck.is("Available") && up.succeed(&["explain"]).contains("1 of 3 members changed"));
+        let began = Instant::now();
+        up.write_manifest(&spec(3, &version, ""));
+        let healed =
+            up.wait("the cluster to heal", CHANGE, |status| status.is("Ready") && status.is("SpecApplied"));
+        let lowest = watch.lowest();
+        let outcome = load.finish();
+        println!(
+            "{}: stopped after {took:.1?}, healed {healed:.1?} after the edit; longest gap {:.0?}, {} failed after one \
+             retry of {}",
+            bad.version,
+            outcome.longest_gap(),
+            outcome.failed,
+            outcome.puts
+        );
+        assert_eq!(outcome.lost, 0);
+        assert!(lowest >= 2, "{lowest}");
+        assert!(began.elapsed() < Duration::from_secs(60));
+    }
+}
+
+#[test]
+fn a_member_that_hangs_is_changed_first_and_never_costs_the_quorum() {
+    let _alone = alone();
+    let etcd = binary(Minor::V3_6);
+    let version = etcd.version.to_string();
+    let up = start(&[etcd], 5);
+    let hung = up.follower();
+    up.signal_member(&hung, Signal::STOP);
+    up.wait("it to be missed", CHANGE, |status| status.ready_members == 4);
+    let pid = up.member_pid(&hung);
+    let watch = Watch::begin(&up);
+    let wanted = generation(&up) + 1;
+    up.write_manifest(&spec(5, &version, "snapshotCount: 5000"));
+    let first = up.wait("the first change", CHANGE, |status| status.updated_members == 1);
+    assert_ne!(up.member_pid(&hung), pid, "the one that hung was the first");
+    let took = up.wait("the roll", CHANGE, applied(wanted, 5));
+    let lowest = watch.lowest();
+    println!(
+        "five members, one hangs: first changed after {first:.1?}, all after {took:.1?}; at least {lowest} ready"
+    );
+    assert!(lowest >= 3, "{lowest}");
+}
+
+#[test]
+fn a_spec_that_changes_its_mind_ends_as_it_says_last() {
+    let _alone = alone();
+    let binaries = [binary(Minor::V3_5), binary(Minor::V3_6)];
+    let [old, new] = binaries.each_ref().map(|one| one.version.to_string());
+    let up = start(&binaries, 3);
+    let load = Load::start(&up.dir(), 200);
+    let watch = Watch::begin(&up);
+    let edits = [
+        spec(3, &new, ""),
+        spec(3, &old, "snapshotCount: 5000"),
+        spec(3, &new, "snapshotCount: 5000"),
+        spec(3, &old, ""),
+        spec(3, &new, "snapshotCount: 7000"),
+    ];
+    for (number, edit) in edits.iter().enumerate() {
+        up.write_manifest(edit);
+        let generation = 2 + i64::try_from(number).unwrap();
+        // In the middle: one is changed, and the others are not.
+        up.wait("an edit in mid-roll", CHANGE, |status| {
+            status.observed_generation == Some(generation) && matches!(status.updated_members, 1 | 2)
+        });
+    }
+    up.wait("the last word", CHANGE, applied(6, 3));
+    let lowest = watch.lowest();
+    let outcome = load.finish();
+    println!(
+        "changed its mind: longest gap {:.0?}, {} failed after one retry of {}, at least {lowest} ready",
+        outcome.longest_gap(),
+        outcome.failed,
+        outcome.puts
+    );
+    assert_eq!((outcome.lost, has_flag(&up, "--snapshot-count=7000")), (0, 3));
+    assert_eq!(up.status().version, Some(new));
+    assert!(lowest >= 2, "{lowest}");
+}
+
+#[test]
+fn paused_stops_before_the_next_and_restarts_of_all_go_one_by_one() {
+    let _alone = alone();
+    let etcd = binary(Minor::V3_6);
+    let version = etcd.version.to_string();
+    let up = start(&[etcd], 3);
+    up.write_manifest(&spec(3, &version, "snapshotCount: 5000"));
+    up.wait("the first change", CHANGE, |status| status.updated_members == 1);
+    let paused = format!("{{size: 3, version: {version}, paused: true, etcd: {{snapshotCount: 5000}}}}");
+    up.write_manifest(&paused);
+    up.wait("the pause", CHANGE, |status| status.is("Paused"));
+    let changed = has_flag(&up, "--snapshot-count=5000");
+    std::thread::sleep(Duration::from_secs(8));
+    assert_eq!(has_flag(&up, "--snapshot-count=5000"), changed, "nothing goes on while it is paused");
+    up.write_manifest(&spec(3, &version, "snapshotCount: 5000"));
+    up.wait("the rest", CHANGE, applied(4, 3));
+
+    let pids = |up: &Up| up.names().iter().map(|name| up.member_pid(name).unwrap()).collect::<Vec<_>>();
+    let (was, term) = (pids(&up), up.status().term.unwrap());
+    let watch = Watch::begin(&up);
+    up.succeed(&["restart", "--all", "--wait", "--timeout", "240"]);
+    let lowest = watch.lowest();
+    let now = pids(&up);
+    assert!(was.iter().all(|pid| !now.contains(pid)), "{was:?} {now:?}");
+    assert_eq!(lowest, 2);
+    assert!(up.status().term.unwrap() - term <= 2);
+}
