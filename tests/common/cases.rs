@@ -364,8 +364,15 @@ fn changing(cases: &mut Vec<Case>) {
         change(&version(from), &version(to), Accepted);
     }
     change(&version("3.5.35"), &version("3.7.3"), Refused("go through 3.6 first"));
-    for (from, to) in [("3.6.16", "3.5.35"), ("3.7.3", "3.6.16"), ("3.7.3", "3.5.35")] {
-        change(&version(from), &version(to), Refused("the newer data; keep"));
+    change(&version("3.7.3"), &version("3.5.35"), Refused("go through 3.6 first"));
+    for (from, to) in [("3.5.31", "3.6.16"), ("3.5.9", "3.6.16"), ("3.6.16", "3.5.19")] {
+        change(&version(from), &version(to), Refused("3.5.32"));
+    }
+    for (from, to) in [("3.6.10", "3.7.3"), ("3.6.0", "3.7.3"), ("3.7.3", "3.6.9")] {
+        change(&version(from), &version(to), Refused("3.6.11"));
+    }
+    for (from, to) in [("3.5.32", "3.6.0"), ("3.6.11", "3.7.0"), ("3.6.16", "3.5.35"), ("3.7.3", "3.6.100")] {
+        change(&version(from), &version(to), Accepted);
     }
 
     let token = |token: &str| format!("bootstrap: {{token: {token}}}");
