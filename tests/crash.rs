@@ -1,5 +1,5 @@
-//! The operator dies after its N-th effect, for every N of a cluster's making, 3 → 5 → 3 and a replacement, on real
-//! etcd: the next one always ends in the same state.
+//! The operator dies after its N-th effect, for every N of a cluster's making, 3 → 5 → 3 and a replacement, and of a roll
+//! and an upgrade, on real etcd: the next one always ends in the same state.
 
 #![allow(
     clippy::unwrap_used,
@@ -23,7 +23,10 @@ use common::{
     load::connect,
     up::Up,
 };
-use quorate::plan::{Membership, World, version::Minor};
+use quorate::{
+    engine::StepError,
+    plan::{Decision, Incarnation, Membership, Step, World, version::Minor},
+};
 
 /// Clusters at once: they mostly wait for links to be 5 s old.
 const AT_ONCE: usize = 8;
@@ -124,13 +127,79 @@ fn run(binary: &Binary, crash_after: Option<usize>) -> (End, Vec<String>) {
     })
 }
 
+/// What a roll and an upgrade end in, as far as it must not depend on where the operator died.
+#[derive(Debug, PartialEq, Eq)]
+struct Rolled {
+    /// The version and the snapshot count of each member's process.
+    members: Vec<(String, bool)>,
+    processes: usize,
+    draining: usize,
+    snapshot: bool,
+    key: Option<String>,
+}
+
+/// One run: a flag, then a minor version. Effects are counted once the cluster formed.
+fn roll(binaries: &[Binary; 2], crash_after: Option<usize>) -> (Rolled, Vec<String>) {
+    let mut up = Up::prepare(&binaries[0], 3);
+    up.others = vec![binaries[1].clone()];
+    let mut effects = Vec::new();
+    let mut crashed = false;
+    runtime().block_on(async {
+        let mut world = drive(&up, brisk(), LIMIT, |_, _, _| Then::GoOn, settled(3)).await;
+        let mut client = connect(&world.incarnations[0].client_url).await.unwrap();
+        client.put("kept", "through it all", None).await.unwrap();
+        for binary in binaries {
+            let spec = format!("{{size: 3, version: {}, etcd: {{snapshotCount: 5000}}}}", binary.version);
+            up.write_manifest(&spec);
+            let followed = |world: &World| world.incarnations.iter().all(|one| one.version == binary.version);
+            let noted = |_: &World, step: &Step, result: &Result<(), StepError>| {
+                if result.is_err() {
+                    return Then::GoOn;
+                }
+                effects.push(format!("{} {}", step.kind(), step.member()));
+                if !crashed && crash_after == Some(effects.len()) {
+                    crashed = true;
+                    return Then::Crash;
+                }
+                Then::GoOn
+            };
+            let mut at_rest = settled(3);
+            let done = |world: &World, decision: &Decision| at_rest(world, decision) && followed(world);
+            world = drive(&up, brisk(), LIMIT, noted, done).await;
+        }
+        let mut client = connect(&world.incarnations[0].client_url).await.unwrap();
+        let read = client.get("kept", None).await.unwrap();
+        let line = |name: &str| fs::read(format!("/proc/{}/cmdline", up.member_pid(name).unwrap())).unwrap();
+        let flagged = |name: &str| String::from_utf8_lossy(&line(name)).contains("--snapshot-count=5000");
+        let member = |one: &Incarnation| (one.report.as_ref().unwrap().version.clone(), flagged(&one.name.0));
+        let rolled = Rolled {
+            members: world.incarnations.iter().map(member).collect(),
+            processes: up.processes().len(),
+            draining: world.incarnations.iter().filter(|one| one.draining.is_some()).count(),
+            snapshot: up.dir().join("snapshots/before-3.6.db").exists(),
+            key: read.kvs().first().map(|kv| kv.value_str().unwrap().to_owned()),
+        };
+        assert_eq!(crashed, crash_after.is_some(), "died after effect {crash_after:?} of {}", effects.len());
+        (rolled, effects)
+    })
+}
+
+#[test]
+fn the_operator_dies_after_its_nth_effect_of_a_roll_and_an_upgrade() {
+    let binaries = [Minor::V3_5, Minor::V3_6].map(binary);
+    let expected = Rolled {
+        members: vec![(binaries[1].version.to_string(), true); 3],
+        processes: 3,
+        draining: 0,
+        snapshot: true,
+        key: Some("through it all".into()),
+    };
+    for_every_effect(&expected, |crash_after| roll(&binaries, crash_after));
+}
+
 #[test]
 fn the_operator_dies_after_its_nth_effect_for_every_n() {
     let binary = binary(Minor::V3_6);
-    let began = Instant::now();
-    let (undisturbed, effects) = run(&binary, None);
-    let total = effects.len();
-    println!("undisturbed: {total} effects in {:.0?}: {effects:?}", began.elapsed());
     let expected = End {
         voters: 3,
         learners: 0,
@@ -140,7 +209,19 @@ fn the_operator_dies_after_its_nth_effect_for_every_n() {
         replaced_is_gone: true,
         key: Some("through it all".into()),
     };
-    assert_eq!(undisturbed, expected);
+    for_every_effect(&expected, |crash_after| run(&binary, crash_after));
+}
+
+/// Runs a story undisturbed, then once for each of its effects with a death after it.
+fn for_every_effect<T: std::fmt::Debug + PartialEq + Sync>(
+    expected: &T,
+    story: impl Fn(Option<usize>) -> (T, Vec<String>) + Sync,
+) {
+    let began = Instant::now();
+    let (undisturbed, effects) = story(None);
+    let total = effects.len();
+    println!("undisturbed: {total} effects in {:.0?}: {effects:?}", began.elapsed());
+    assert_eq!(undisturbed, *expected);
     let next = AtomicUsize::new(1);
     std::thread::scope(|scope| {
         for _ in 0..AT_ONCE {
@@ -150,8 +231,8 @@ fn the_operator_dies_after_its_nth_effect_for_every_n() {
                     if n > total {
                         return;
                     }
-                    let (end, after) = run(&binary, Some(n));
-                    assert_eq!(end, expected, "died after effect {n}, {}: {after:?}", after[n - 1]);
+                    let (end, after) = story(Some(n));
+                    assert_eq!(end, *expected, "died after effect {n}, {}: {after:?}", after[n - 1]);
                 }
             });
         }

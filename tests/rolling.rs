@@ -44,9 +44,8 @@ fn alone() -> MutexGuard<'static, ()> {
 /// A ready cluster whose `up` knows all these programs; the first one runs.
 fn start(binaries: &[Binary], size: u8) -> Up {
     let mut up = Up::prepare(&binaries[0], size);
-    let more: Vec<_> = binaries.iter().skip(1).map(|one| one.path.display().to_string()).collect();
-    let more: Vec<_> = more.iter().flat_map(|path| ["--etcd", path]).collect();
-    up.run_with(&more);
+    up.others = binaries[1..].to_vec();
+    up.run();
     up.wait_ready(i64::from(size));
     up
 }

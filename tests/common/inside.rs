@@ -25,7 +25,9 @@ pub async fn engine(up: &Up, policy: Policy) -> Engine<ProcessPlatform> {
     let folder = Folder::new(up.dir());
     let text = std::fs::read_to_string(folder.manifest()).unwrap();
     setup::prepare(&folder, &manifest::read(&text).unwrap()).unwrap();
-    let binaries = Binaries::find(std::slice::from_ref(&up.binary.path)).await.unwrap();
+    let programs: Vec<_> =
+        std::iter::once(&up.binary).chain(&up.others).map(|one| one.path.clone()).collect();
+    let binaries = Binaries::find(&programs).await.unwrap();
     let platform = ProcessPlatform::new(folder, binaries, up.port);
     Engine::new(platform, policy, Arc::new(Metrics::default()), None)
 }

@@ -16,6 +16,8 @@ use super::{etcd::Binary, ports::Place};
 /// A cluster under `quorate up`. Everything is killed and deleted when it is dropped.
 pub struct Up {
     pub binary: Binary,
+    /// Further programs that it knows.
+    pub others: Vec<Binary>,
     pub port: u16,
     /// Held until all is killed.
     _place: Place,
@@ -36,6 +38,7 @@ impl Up {
         let place = Place::claim();
         let up = Self {
             binary: binary.clone(),
+            others: Vec::new(),
             port: place.first,
             _place: place,
             folder: tempfile::tempdir().unwrap(),
@@ -67,6 +70,7 @@ impl Up {
             .arg(self.dir())
             .arg("--etcd")
             .arg(&self.binary.path)
+            .args(self.others.iter().flat_map(|one| [Path::new("--etcd"), &one.path]))
             .args(["--port", &self.port.to_string()])
             .args(more)
             .env_remove("RUST_LOG")

@@ -26,6 +26,7 @@ mod operator;
 #[path = "../common/pages.rs"]
 mod pages;
 mod place;
+mod roll;
 mod rules;
 #[path = "../common/shell.rs"]
 mod shell;

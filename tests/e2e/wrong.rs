@@ -78,22 +78,6 @@ fn a_pod_template_that_is_none() {
     );
 }
 
-#[test]
-fn a_wrong_spec_of_a_running_cluster_touches_nothing_until_it_is_asked_for() {
-    let place = Place::with_cluster("quorate-edit", 3);
-    let before = place.names();
-    place.apply("demo", "size: 3\nimage: quay.io/coreos/etcd:v0.0.0");
-    place.wait("demo", "SpecApplied is False", TOLD, |status| {
-        status.condition("SpecApplied").is_some_and(|one| one.status == "False")
-    });
-    let status = place.status("demo");
-    assert!(status.is("Available") && !status.is("Ready"), "{status:?}");
-    assert_eq!(place.names(), before);
-    place.apply("demo", "size: 3");
-    place.wait_ready("demo", 3);
-    assert_eq!(place.names(), before);
-}
-
 /// One more than are looked after at the same time.
 const STUCK: usize = 17;
 
