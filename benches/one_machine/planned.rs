@@ -34,7 +34,7 @@ struct Change {
 }
 
 /// In this order on one cluster, each finding the three, five or seven members that it begins with.
-const CHANGES: [Change; 10] = [
+const CHANGES: [Change; 11] = [
     Change { name: "3 → 5", prepare: |_| {}, make: |up| scale(up, 5) },
     Change { name: "5 → 3, followers go", prepare: lead_by_oldest, make: |up| scale(up, 3) },
     Change { name: "3 → 5", prepare: |_| {}, make: |up| scale(up, 5) },
@@ -45,6 +45,7 @@ const CHANGES: [Change; 10] = [
     Change { name: "replace the leader", prepare: |_| {}, make: |up| replace(up, &up.leader()) },
     Change { name: "restart a follower", prepare: |_| {}, make: |up| restart(up, &up.follower()) },
     Change { name: "restart the leader", prepare: |_| {}, make: |up| restart(up, &up.leader()) },
+    Change { name: "a flag, all three roll", prepare: |_| {}, make: roll },
 ];
 
 pub fn measure(report: &mut Report, versions: &[Binary], budget: &mut Budget) {
@@ -100,6 +101,14 @@ fn one_run(binary: &Binary, baseline: &mut Tally, rows: &mut Vec<(&'static str, 
 fn scale(up: &Up, size: i64) {
     up.succeed(&["scale", &size.to_string()]);
     up.wait_ready(size);
+}
+
+fn roll(up: &Up) {
+    let generation = up.status().observed_generation;
+    up.write_manifest(&format!("{{size: 3, version: {}, etcd: {{snapshotCount: 5000}}}}", up.binary.version));
+    up.wait("the roll", SECONDS(90), |status| {
+        status.observed_generation > generation && status.updated_members == 3 && status.is("Ready")
+    });
 }
 
 fn replace(up: &Up, name: &str) {
