@@ -86,6 +86,7 @@ impl Pods {
             present: known,
             since: pod.since,
             told: pod.told.clone(),
+            snapshots: Vec::new(),
         })
     }
 

@@ -6,7 +6,7 @@ use quorate::plan::version::Minor;
 
 use super::{
     common::{etcd::binary, up::Up},
-    message, wait_for,
+    wait_for,
 };
 
 const ETCDS_WORDS: &str = "flag provided but not defined: -no-such-flag";
