@@ -76,11 +76,6 @@ impl FromStr for EtcdVersion {
     }
 }
 
-impl Minor {
-    /// All of them, oldest first.
-    pub const ALL: [Minor; 3] = [Minor::V3_5, Minor::V3_6, Minor::V3_7];
-}
-
 impl fmt::Display for EtcdVersion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&format!("{}.{}", self.minor, self.patch))
