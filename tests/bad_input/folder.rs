@@ -99,8 +99,8 @@ fn at_the_next_start(up: &mut Up) {
     fs::write(&record, "serial: {").unwrap();
     says(&ends(&up.command(&["up"]), 1), &["record.yaml is damaged", "restore it from a copy"]);
     fs::write(&record, text).unwrap();
-    up.write_manifest("{size: 3, version: 3.5.35}");
-    says(&ends(&up.command(&["up"]), 3), &["spec.version", "cannot go back to 3.5.35", "keep 3.6."]);
+    up.write_manifest("{size: 3, version: 3.5.1}");
+    says(&ends(&up.command(&["up"]), 3), &["spec.version", "cannot become 3.5.1", "choose 3.5.32 or later"]);
     up.write_manifest(&format!("{{size: 3, version: {}}}", up.binary.version));
     up.run();
     up.wait_ready(3);
