@@ -12,7 +12,10 @@ mod common;
 
 use std::{collections::BTreeSet, process::Command};
 
-use common::etcd::{Binary, Etcd, binary};
+use common::{
+    SECONDS,
+    etcd::{Binary, Etcd, binary, wait_until},
+};
 use quorate::{
     member::{Addresses, Launch, judged_flags, render, unknown_flag},
     plan::{
@@ -67,8 +70,12 @@ fn starts_with_everything(minor: Minor, extra: &[(&str, &str)]) {
     }
     etcd.start_with(render(&launch));
     etcd.wait_ready();
-    let written = std::fs::read_to_string(&log).unwrap();
-    assert!(written.contains("ready to serve client requests"), "{written}");
+    let log_text = || std::fs::read_to_string(&log).unwrap();
+    // Its probe may say so before it does.
+    wait_until("it says that it serves", SECONDS(10), || {
+        log_text().contains("ready to serve client requests")
+    });
+    let written = log_text();
     assert!(written.contains("\"initial-cluster-state\":\"new\""), "{written}");
     // The second start says `existing`, and serves the same data.
     etcd.start_with(render(&Launch { first_start: false, ..launch }));

@@ -298,6 +298,7 @@ mod tests {
             adopt: false,
             paused: false,
             not_applied: Vec::new(),
+            unfit: Vec::new(),
         }
     }
 

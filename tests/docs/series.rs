@@ -110,6 +110,7 @@ fn count_into(metrics: &Arc<telemetry::metrics::Metrics>) {
         adopt: false,
         paused: false,
         not_applied: Vec::new(),
+        unfit: Vec::new(),
     };
     metrics.step("Start", "done");
     metrics.pass(Duration::ZERO, &desired, &status("a"));
