@@ -474,6 +474,20 @@ async fn alarms_and_users(seen: &mut Seen) {
     kv.compact(one.report().await.unwrap().revision, None).await.unwrap();
     kv.maintenance_client().defragment().await.unwrap();
 
+    // Downgrades.
+    let none = one.downgrade(None).await;
+    match seen.minor {
+        Minor::V3_5 => assert_eq!(seen.note(&none.unwrap_err()), Class::Done),
+        _ => none.unwrap(),
+    }
+    assert_eq!(seen.note(&one.downgrade(Some(seen.minor)).await.unwrap_err()), Class::Refused);
+    let lower = Minor::ALL.into_iter().rev().find(|other| *other < seen.minor);
+    if let Some(lower) = lower {
+        one.downgrade(Some(lower)).await.unwrap();
+        assert_eq!(seen.note(&one.downgrade(Some(lower)).await.unwrap_err()), Class::Done);
+        one.downgrade(None).await.unwrap();
+    }
+
     // Users.
     for user in ["root", "plain"] {
         kv.user_add(user, "secret", None).await.unwrap();

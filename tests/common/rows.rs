@@ -96,6 +96,10 @@ fn excuse(row: &Row, minor: Minor) -> Option<&'static str> {
         }
         Sign::Says("no leader") if read => Some("only a promotion is told so"),
         Sign::Says(text) if text.starts_with("auth: ") && minor != Minor::V3_5 => Some("only 3.5 says so"),
+        Sign::Says("no inflight downgrade job") if minor != Minor::V3_5 => Some("only 3.5 says so"),
+        Sign::Says("cluster has a downgrade job in progress") if minor == Minor::V3_5 => {
+            Some("no version below it is one of Quorate's")
+        }
         _ => None,
     }
 }
