@@ -21,6 +21,7 @@ pub fn due_after(old: &ClusterStatus, new: &ClusterStatus, policy: &Policy) -> D
 
 fn without_sizes(status: &ClusterStatus) -> ClusterStatus {
     let mut status = status.clone();
+    status.db.clear();
     for member in &mut status.members {
         member.db_size = None;
         member.db_size_in_use = None;
@@ -46,6 +47,7 @@ fn without_members(mut status: ClusterStatus) -> ClusterStatus {
     status.members.clear();
     status.cluster_id = None;
     status.size = 0;
+    status.ready.clear();
     status.ready_members = 0;
     status.updated_members = 0;
     status.version = None;
@@ -83,8 +85,10 @@ mod tests {
             due_after(&status(), &new, &policy)
         };
         assert_eq!(due(&|new| new.members[0].raft_index = Some(7)), policy.sizes);
+        assert_eq!(due(&|new| new.db = "20.00 KiB".into()), policy.sizes);
         assert_eq!(due(&|new| new.conditions[0].message = "2 of 3".into()), policy.words);
         assert_eq!(due(&|new| new.members[0].ready = true), policy.members);
+        assert_eq!(due(&|new| new.ready = "2/3".into()), policy.members);
         assert_eq!(due(&|new| new.conditions[0].status = "False".into()), Duration::ZERO);
         assert_eq!(due(&|new| new.observed_generation = Some(2)), Duration::ZERO);
     }
