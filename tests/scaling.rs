@@ -54,17 +54,18 @@ fn up_and_down(minor: Minor) {
     }
     let outcome = load.finish();
     println!(
-        "{minor}: {} puts, {} acknowledged, {} first tries failed, {} failed after one retry, {} lost; gaps p99 {:.0?}, longest {:.0?}",
+        "{minor}: {} puts, {} acknowledged, {} first tries failed, {} failed after one retry, {} lost; gaps p99 {:.0?}, longest {:.0?}, the load held up for {:.0?}",
         outcome.puts,
         outcome.acknowledged(),
         outcome.first_failed,
         outcome.failed,
         outcome.lost,
         outcome.gap_at(0.99),
-        outcome.longest_gap()
+        outcome.longest_gap(),
+        outcome.held_up
     );
     assert_eq!(outcome.lost, 0, "acknowledged writes were lost");
-    assert!(outcome.acknowledged() > 5000, "the load ran");
+    assert!(outcome.acknowledged() > 2000, "the load ran");
     assert_eq!(seen.len(), 3 + 2 + 4, "every member that joined had a name of its own: {seen:?}");
     assert_eq!(up.processes().len(), 3, "the processes of removed members are gone");
     let left: BTreeSet<_> = std::fs::read_dir(up.dir().join("members"))

@@ -12,6 +12,7 @@ use std::{
 };
 
 use etcd_client::{Client, ConnectOptions, GetOptions};
+use tokio::sync::OnceCell;
 
 use super::up::read_status;
 
@@ -50,6 +51,9 @@ pub struct Outcome {
     acked: BTreeMap<usize, Instant>,
     /// Acknowledged and not there at the end.
     pub lost: usize,
+    /// The longest time in which the load itself did not get to begin a put: on a machine that is busy, a gap of the
+    /// cluster can't be told from one that is not longer than this.
+    pub held_up: Duration,
 }
 
 impl Outcome {
@@ -125,7 +129,8 @@ pub async fn connect(url: &str) -> Option<Client> {
 
 struct Shared {
     prefix: String,
-    clients: Mutex<HashMap<String, Client>>,
+    /// One connection to each endpoint, made by the first that wants it: one for every put that waits would be a storm.
+    clients: Mutex<HashMap<String, Arc<OnceCell<Client>>>>,
     endpoints: Mutex<Vec<String>>,
     outcome: Mutex<Outcome>,
     turn: AtomicUsize,
@@ -141,12 +146,18 @@ fn run(follow: &dyn Fn() -> Vec<String>, prefix: &str, rate: u32, stop: &AtomicB
     });
     runtime().block_on(tokio::task::LocalSet::new().run_until(async {
         let mut tick = tokio::time::interval(Duration::from_secs(1) / rate);
-        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Burst);
-        let mut followed = Instant::now();
+        // Making up for what was missed would overload a cluster that was only away for a moment, or a client that was.
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+        let (mut followed, mut begun) = (Instant::now(), Instant::now());
         let mut tasks = tokio::task::JoinSet::new();
         let mut number = 0;
         while !stop.load(Ordering::Relaxed) {
             tick.tick().await;
+            let waited = std::mem::replace(&mut begun, Instant::now()).elapsed();
+            {
+                let mut outcome = shared.outcome.lock().unwrap();
+                outcome.held_up = outcome.held_up.max(waited);
+            }
             if followed.elapsed() >= FOLLOW {
                 followed = Instant::now();
                 let now = follow();
@@ -187,15 +198,9 @@ async fn put(shared: Arc<Shared>, number: usize) {
 }
 
 async fn put_at(shared: &Shared, url: &str, number: usize) -> bool {
-    let known = shared.clients.lock().unwrap().get(url).cloned();
-    let mut client = match known {
-        Some(client) => client,
-        None => {
-            let Some(client) = connect(url).await else { return false };
-            shared.clients.lock().unwrap().insert(url.to_owned(), client.clone());
-            client
-        }
-    };
+    let connection = Arc::clone(shared.clients.lock().unwrap().entry(url.to_owned()).or_default());
+    let made = connection.get_or_try_init(|| async { connect(url).await.ok_or(()) }).await;
+    let Ok(mut client) = made.cloned() else { return false };
     client.put(key(&shared.prefix, number), number.to_string(), None).await.is_ok()
 }
 
