@@ -16,7 +16,7 @@ use quorate::{
         render::{self, RenderError, Surroundings, Template},
     },
     member::guard::words::Assignment,
-    plan::{MemberName, PeerDomain},
+    plan::{MemberName, PeerDomain, Recipe, Transport},
     yaml,
 };
 use serde_json::{Value, json};
@@ -38,7 +38,9 @@ fn member(spec: &str) -> EtcdMember {
     let read = manifest::read(&text).unwrap();
     let desired = validate::check(&read.name, &read.spec).unwrap();
     let name = MemberName("demo-x4k2p".into());
-    let mut member = render::member_spec(&cluster, &name, 3, desired.version, &desired.options, None);
+    let recipe =
+        Recipe { version: desired.version, options: desired.options, transport: Transport::default() };
+    let mut member = render::member_spec(&cluster, &name, 3, &recipe, None);
     member.metadata.uid = Some("6d1c0f2e-0000-4000-8000-000000000002".into());
     member
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{storage::Storage, template::Open};
-use crate::plan::{Admission, EtcdOptions, EtcdVersion};
+use crate::plan::{Admission, EtcdOptions, EtcdVersion, Transport};
 
 /// All that the Pod and the volume of one member are made from. The operator writes it, from the EtcdCluster as it was
 /// when the member was made or restarted last.
@@ -47,6 +47,10 @@ pub struct EtcdMemberSpec {
     #[serde(default)]
     #[schemars(with = "Open")]
     pub options: EtcdOptions,
+    /// How it is reached, and whom it trusts.
+    #[serde(default, skip_serializing_if = "Transport::is_plain")]
+    #[schemars(with = "Open")]
+    pub transport: Transport,
     /// Where it keeps its data; a claim of the default class when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<Open>")]

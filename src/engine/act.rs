@@ -63,8 +63,8 @@ pub(super) async fn carry_out<P: Platform>(
         platform.confirm(step).await.map_err(refused)?;
     }
     match step {
-        Step::Reserve { name, serial, version, admission } => {
-            platform.reserve(name, *serial, *version, admission.as_ref()).await.map_err(refused)
+        Step::Reserve { name, serial, recipe, admission } => {
+            platform.reserve(name, *serial, recipe, admission.as_ref()).await.map_err(refused)
         }
         Step::TakeUp { name, alone } => platform.take_up(name, *alone).await.map_err(refused),
         Step::Admit { name, admission } => platform.admit(name, admission).await.map_err(refused),
@@ -74,6 +74,12 @@ pub(super) async fn carry_out<P: Platform>(
         Step::Snapshot { name, to } => platform.snapshot(name, *to).await.map_err(refused),
         Step::EnableDowngrade { to } => done(ask(clients, world, None)?.downgrade(Some(*to)).await),
         Step::CancelDowngrade => done(ask(clients, world, None)?.downgrade(None).await),
+        Step::AddAuthority { side } => platform.add_authority(*side).await.map_err(refused),
+        Step::UseAuthority { side, id } => platform.use_authority(*side, id).await.map_err(refused),
+        Step::DropAuthority { side, id } => platform.drop_authority(*side, id).await.map_err(refused),
+        Step::UpdatePeerUrl { id, peer_url, .. } => {
+            done(ask(clients, world, None)?.update_peer_url(*id, peer_url).await)
+        }
         Step::Drain { name } => platform.drain(name, true).await.map_err(refused),
         Step::Undrain { name } => platform.drain(name, false).await.map_err(refused),
         Step::Discard { name } => platform.discard(name).await.map_err(refused),

@@ -75,6 +75,7 @@ pub async fn look(
         record: observed.record,
         incarnations,
         membership,
+        certificates: observed.certificates,
         snapshots: observed.snapshots,
         divergence,
         left: observed.left,

@@ -5,8 +5,9 @@ use std::{collections::BTreeMap, error::Error, future::Future};
 use crate::{
     etcd::Endpoint,
     plan::{
-        Admission, ClusterId, Desired, EtcdVersion, Incarnation, MemberName, PeerDomain, Recipe, Record,
-        Snapshot, Step, status::ClusterStatus, version::Minor,
+        Admission, ClusterId, Desired, Incarnation, MemberName, PeerDomain, Recipe, Record, Side, Sides,
+        Snapshot, Step, certificates::Certificates, status::ClusterStatus, transport::AuthorityId,
+        version::Minor,
     },
 };
 
@@ -25,6 +26,8 @@ pub struct Observed {
     pub record: Record,
     /// The members that exist.
     pub incarnations: Vec<Incarnation>,
+    /// What is known of the certificates.
+    pub certificates: Sides<Certificates>,
     /// The snapshots of the data that are kept for changes of the minor version.
     pub snapshots: Vec<Snapshot>,
     /// The members of a former cluster of this name whose volumes are still there.
@@ -47,7 +50,7 @@ pub trait Platform {
         &self,
         name: &MemberName,
         serial: u64,
-        version: EtcdVersion,
+        recipe: &Recipe,
         admission: Option<&Admission>,
     ) -> impl Future<Output = Result<(), Self::Error>>;
     /// Makes a member of a volume that a former cluster of this name left; `alone` when no other volume is left.
@@ -67,6 +70,13 @@ pub trait Platform {
     fn renew(&self, name: &MemberName, recipe: &Recipe) -> impl Future<Output = Result<(), Self::Error>>;
     /// Begins to take a snapshot of the data through a member, and keeps it: what becomes of it shows in later looks.
     fn snapshot(&self, name: &MemberName, to: Minor) -> impl Future<Output = Result<(), Self::Error>>;
+    /// Makes a new authority of the cluster's own. The first of a side signs at once, a further one is only trusted yet.
+    /// There is at most one of those.
+    fn add_authority(&self, side: Side) -> impl Future<Output = Result<(), Self::Error>>;
+    /// Lets an authority sign from now on.
+    fn use_authority(&self, side: Side, id: &AuthorityId) -> impl Future<Output = Result<(), Self::Error>>;
+    /// Forgets an authority that does not sign (any more).
+    fn drop_authority(&self, side: Side, id: &AuthorityId) -> impl Future<Output = Result<(), Self::Error>>;
     /// Records that clients are told to leave a member, or that they may come back.
     fn drain(&self, name: &MemberName, draining: bool) -> impl Future<Output = Result<(), Self::Error>>;
     /// Ends a member's process, if any, and deletes it with its data.

@@ -55,9 +55,11 @@ pub fn incarnation(facts: &Facts<'_>) -> Incarnation {
     Incarnation {
         client_url: format!("http://{name}.{}:2379", facts.domain.0),
         peer_url,
+        second_peer_url: None,
         created: told.or(made).unwrap_or(facts.now),
         version: spec.version,
         options: spec.options.clone(),
+        transport: spec.transport.clone(),
         admission: spec.admission.clone(),
         process: process(facts),
         data: data(facts),

@@ -20,7 +20,10 @@ use crate::{
         self,
         guard::words::{CLIENT_PORT, GuardState, METRICS_PORT, PEER_PORT},
     },
-    plan::{Admission, ClusterState, Data, Desired, Incarnation, MemberName, PeerDomain, Process, Snapshot},
+    plan::{
+        Admission, ClusterState, Data, Desired, Incarnation, MemberName, PeerDomain, Process, Snapshot,
+        Transport,
+    },
 };
 
 /// One look at a member.
@@ -134,10 +137,12 @@ impl KubernetesPlatform {
         let name = MemberName(claim.identity.name.clone());
         Incarnation {
             peer_url: domain.peer_url(&name),
+            second_peer_url: None,
             client_url: String::new(),
             created: claim.created.unwrap_or(Timestamp::UNIX_EPOCH),
             version: claim.version.as_ref().and_then(|text| text.parse().ok()).unwrap_or(desired.version),
             options: desired.options.clone(),
+            transport: Transport::default(),
             admission: Some(Admission::over_data()),
             process: Process::Blocked {
                 why: format!(

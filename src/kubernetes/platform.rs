@@ -29,8 +29,8 @@ use crate::{
     etcd::http::Http,
     member::guard::words::{GuardState, Phase},
     plan::{
-        Admission, ClusterId, EtcdVersion, MemberName, PeerDomain, Recipe, Record, Snapshot, SnapshotState,
-        Step, status::ClusterStatus, version::Minor,
+        Admission, ClusterId, MemberName, PeerDomain, Recipe, Record, Side, Sides, Snapshot, SnapshotState,
+        Step, Transport, status::ClusterStatus, transport::AuthorityId, version::Minor,
     },
     telemetry::{health::Health, metrics::Metrics},
 };
@@ -175,14 +175,8 @@ impl KubernetesPlatform {
         let name = MemberName(claim.identity.name.clone());
         let version = claim.version.as_ref().and_then(|text| text.parse().ok()).unwrap_or(desired.version);
         let serial = claim.serial.unwrap_or_default();
-        let mut member = render::member_spec(
-            &cluster,
-            &name,
-            serial,
-            version,
-            &desired.options,
-            Some(Admission::over_data()),
-        );
+        let recipe = Recipe { version, options: desired.options, transport: Transport::default() };
+        let mut member = render::member_spec(&cluster, &name, serial, &recipe, Some(Admission::over_data()));
         if alone {
             member.annotations_mut().insert(labels::ALONE.to_owned(), "true".to_owned());
         }
@@ -274,6 +268,7 @@ impl Platform for KubernetesPlatform {
             desired,
             record: Record { cluster_id: formed(&cluster), serial },
             incarnations,
+            certificates: Sides::default(),
             snapshots: newest(snapshots),
             left,
             domain: Some(domain),
@@ -285,13 +280,11 @@ impl Platform for KubernetesPlatform {
         &self,
         name: &MemberName,
         serial: u64,
-        version: EtcdVersion,
+        recipe: &Recipe,
         admission: Option<&Admission>,
     ) -> Result<(), KubernetesError> {
         let (_, cluster) = self.cluster()?;
-        let desired = self.desired(&cluster)?;
-        let member =
-            render::member_spec(&cluster, name, serial, version, &desired.options, admission.cloned());
+        let member = render::member_spec(&cluster, name, serial, recipe, admission.cloned());
         match self.hands().make_member(&member).await {
             // Made by this very step, whose answer got lost: the fresh read shows it at the next look.
             Err(error) if error.already_exists() => {
@@ -353,13 +346,14 @@ impl Platform for KubernetesPlatform {
         let member = self.known(name)?;
         let spec = &member.object.spec;
         let serial = spec.serial.cast_unsigned();
-        let fresh = render::member_spec(&cluster, name, serial, recipe.version, &recipe.options, None);
+        let fresh = render::member_spec(&cluster, name, serial, recipe, None);
         let fields = |spec: &EtcdMemberSpec| {
             json!({
                 "version": spec.version,
                 "image": spec.image,
                 "imagePullPolicy": spec.image_pull_policy,
                 "options": spec.options,
+                "transport": spec.transport,
                 "podTemplate": spec.pod_template,
             })
         };
@@ -428,6 +422,18 @@ impl Platform for KubernetesPlatform {
             self.hands().delete_member(&member.identity).await?;
         }
         Ok(())
+    }
+
+    async fn add_authority(&self, _: Side) -> Result<(), KubernetesError> {
+        Err(KubernetesError::Gone(self.name.clone()))
+    }
+
+    async fn use_authority(&self, _: Side, _: &AuthorityId) -> Result<(), KubernetesError> {
+        Err(KubernetesError::Gone(self.name.clone()))
+    }
+
+    async fn drop_authority(&self, _: Side, _: &AuthorityId) -> Result<(), KubernetesError> {
+        Err(KubernetesError::Gone(self.name.clone()))
     }
 
     async fn record_formed(&self, cluster_id: ClusterId) -> Result<(), KubernetesError> {

@@ -11,7 +11,10 @@ use super::{
     name::{ClusterId, MemberName},
     rollout, start,
     step::{Decision, Operation, OperationKind, Step},
-    world::{Admission, ClusterState, Incarnation, Peer, PeerDomain, Process, World, elapsed},
+    transport::Transport,
+    world::{
+        Admission, ClusterState, Desired, Incarnation, Peer, PeerDomain, Process, Recipe, World, elapsed,
+    },
 };
 
 /// The next act of a bootstrap. Only for a world whose cluster is not recorded as formed.
@@ -111,7 +114,7 @@ fn found(world: &World, domain: &PeerDomain) -> Vec<Step> {
     let reserve = |(serial, name)| Step::Reserve {
         name,
         serial,
-        version: world.desired.version,
+        recipe: recipe(world),
         admission: Some(admission.clone()),
     };
     founders.into_iter().map(reserve).collect()
@@ -137,7 +140,7 @@ fn complete(world: &World, admission: &Admission) -> Option<Decision> {
         .map(|(serial, name)| Step::Reserve {
             name,
             serial,
-            version: world.desired.version,
+            recipe: recipe(world),
             admission: Some(admission.clone()),
         })
         .collect();
@@ -146,7 +149,13 @@ fn complete(world: &World, admission: &Admission) -> Option<Decision> {
 
 fn reserve(world: &World, serial: u64) -> Step {
     let name = MemberName::nth(&world.cluster, &world.uid, serial);
-    Step::Reserve { name, serial, version: world.desired.version, admission: None }
+    Step::Reserve { name, serial, recipe: recipe(world), admission: None }
+}
+
+/// What the first members are made from.
+fn recipe(world: &World) -> Box<Recipe> {
+    let Desired { version, options, .. } = &world.desired;
+    Box::new(Recipe { version: *version, options: options.clone(), transport: Transport::default() })
 }
 
 /// One entry of `--initial-cluster`.

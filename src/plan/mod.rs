@@ -4,6 +4,7 @@
 //! as a value. So every rule here can be put into a table, model-checked and explained to a person.
 
 mod bootstrap;
+pub mod certificates;
 mod comeback;
 mod departure;
 pub mod divergence;
@@ -21,6 +22,7 @@ mod start;
 pub mod status;
 mod step;
 mod timing;
+pub mod transport;
 pub mod upgrade;
 pub mod version;
 mod view;
@@ -38,6 +40,7 @@ pub use options::EtcdOptions;
 pub use policy::Policy;
 pub use quorum::{ClusterSize, SizeError, quorum};
 pub use step::{Decision, Operation, OperationKind, Step};
+pub use transport::{Scheme, Side, Sides, Transport};
 pub use version::EtcdVersion;
 use view::View;
 pub use world::{

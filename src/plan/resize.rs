@@ -7,9 +7,10 @@ use super::{
     departure::{self, Purpose},
     name::MemberName,
     step::{Decision, Operation, OperationKind, Step},
+    transport::Transport,
     version::EtcdVersion,
     view::{Seat, View},
-    world::{Incarnation, Process, World, elapsed},
+    world::{Incarnation, Process, Recipe, World, elapsed},
 };
 
 /// Takes one voter out when there are too many. Clients are told of all that go at once: they leave once instead of
@@ -89,7 +90,7 @@ pub(super) fn grow(view: &View<'_>) -> Option<Decision> {
         None => {
             let serial = world.record.serial + 1;
             let name = MemberName::nth(&world.cluster, &world.uid, serial);
-            Step::Reserve { name, serial, version: running_version(world), admission: None }
+            Step::Reserve { name, serial, recipe: Box::new(recipe(world)), admission: None }
         }
     };
     let since = place.map(|one| one.created);
@@ -115,6 +116,15 @@ fn being_made(one: &Incarnation) -> Option<&str> {
     match &one.process {
         Process::Blocked { why, .. } if one.supervised => Some(why),
         _ => None,
+    }
+}
+
+/// What a member that joins is made from.
+fn recipe(world: &World) -> Recipe {
+    Recipe {
+        version: running_version(world),
+        options: world.desired.options.clone(),
+        transport: Transport::default(),
     }
 }
 

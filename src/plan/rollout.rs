@@ -51,7 +51,7 @@ fn recipe(world: &World, one: &Incarnation) -> Option<Recipe> {
     let others =
         world.incarnations.iter().filter(|other| other.name != one.name && other.admission.is_some());
     let options = timing::next(&one.options, others.map(|other| &other.options), &world.desired.options);
-    let recipe = Recipe { version: version(world, one), options };
+    let recipe = Recipe { version: version(world, one), options, transport: one.transport.clone() };
     let changes = recipe.version != one.version || recipe.options != one.options || one.behind.is_some();
     changes.then_some(recipe)
 }

@@ -6,7 +6,8 @@ use jiff::Timestamp;
 
 use super::{
     name::{ClusterId, MemberId, MemberName},
-    version::{EtcdVersion, Minor},
+    transport::{AuthorityId, Side},
+    version::Minor,
     world::{Admission, Recipe},
 };
 
@@ -19,8 +20,8 @@ pub enum Step {
         name: MemberName,
         /// The serial of that name, written down first so that the name never comes back.
         serial: u64,
-        /// The version of etcd it is made for.
-        version: EtcdVersion,
+        /// What it is made from.
+        recipe: Box<Recipe>,
         /// What it is told at once, where the addresses of members are known before their places are.
         admission: Option<Admission>,
     },
@@ -116,6 +117,34 @@ pub enum Step {
     },
     /// Ask etcd to give up a downgrade that was enabled.
     CancelDowngrade,
+    /// Make a new authority of the cluster's own. The first of a side signs at once, a further one is only trusted yet.
+    AddAuthority {
+        /// Of which side.
+        side: Side,
+    },
+    /// Let an authority that everybody trusts sign from now on: certificates of another one are made anew.
+    UseAuthority {
+        /// Of which side.
+        side: Side,
+        /// Which one.
+        id: AuthorityId,
+    },
+    /// Trust an authority no more, once nothing is left that it signed.
+    DropAuthority {
+        /// Of which side.
+        side: Side,
+        /// Which one.
+        id: AuthorityId,
+    },
+    /// Ask etcd to tell the members another URL of a member, where it listens already.
+    UpdatePeerUrl {
+        /// The member's name.
+        name: MemberName,
+        /// Its ID.
+        id: MemberId,
+        /// Where its peers reach it from now on.
+        peer_url: String,
+    },
     /// Delete a member with its data. Only after etcd confirmed that it is not a member, or before the cluster formed.
     Discard {
         /// Which one.
@@ -143,6 +172,10 @@ impl Step {
             Step::Snapshot { .. } => "Snapshot",
             Step::EnableDowngrade { .. } => "EnableDowngrade",
             Step::CancelDowngrade => "CancelDowngrade",
+            Step::AddAuthority { .. } => "AddAuthority",
+            Step::UseAuthority { .. } => "UseAuthority",
+            Step::DropAuthority { .. } => "DropAuthority",
+            Step::UpdatePeerUrl { .. } => "UpdatePeerUrl",
             Step::Discard { .. } => "Discard",
         }
     }
@@ -162,9 +195,15 @@ impl Step {
             | Step::Stop { name }
             | Step::Renew { name, .. }
             | Step::Snapshot { name, .. }
+            | Step::UpdatePeerUrl { name, .. }
             | Step::Discard { name } => &name.0,
             Step::Remove { name, .. } => name,
-            Step::RecordFormed { .. } | Step::EnableDowngrade { .. } | Step::CancelDowngrade => "",
+            Step::RecordFormed { .. }
+            | Step::EnableDowngrade { .. }
+            | Step::CancelDowngrade
+            | Step::AddAuthority { .. }
+            | Step::UseAuthority { .. }
+            | Step::DropAuthority { .. } => "",
         }
     }
 }

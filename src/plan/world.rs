@@ -9,11 +9,13 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    certificates::{Certificates, Source},
     divergence::Divergence,
     name::{ClusterId, MemberId, MemberName},
     options::EtcdOptions,
     policy::Policy,
     quorum::ClusterSize,
+    transport::{Scheme, Sides, Transport},
     version::{EtcdVersion, Minor},
 };
 
@@ -36,6 +38,8 @@ pub struct World {
     pub membership: Membership,
     /// The snapshots of the data that are kept for changes of the minor version.
     pub snapshots: Vec<Snapshot>,
+    /// What is known of the certificates.
+    pub certificates: Sides<Certificates>,
     /// The last comparison of the members' data, if there was one.
     pub divergence: Option<Divergence>,
     /// By which members get addresses that are known before their places are; `None` where each place gets its own.
@@ -62,6 +66,8 @@ pub struct Recipe {
     pub version: EtcdVersion,
     /// Its options.
     pub options: EtcdOptions,
+    /// How it is reached, and whom it trusts.
+    pub transport: Transport,
 }
 
 /// A snapshot of the data that is kept in case a change of the minor version goes wrong.
@@ -103,6 +109,10 @@ pub struct Desired {
     pub version: EtcdVersion,
     /// Which options of etcd.
     pub options: EtcdOptions,
+    /// Who the certificates of each side are from.
+    pub tls: Sides<Source>,
+    /// When a person asked for new authorities, last.
+    pub rotate: Option<Timestamp>,
     /// The text before the UID in `--initial-cluster-token`; the cluster's name when absent.
     pub token: Option<String>,
     /// Take up the volumes that a former cluster of this name left.
@@ -131,8 +141,10 @@ pub struct Record {
 pub struct Incarnation {
     /// Its name, never used again.
     pub name: MemberName,
-    /// Where its peers reach it.
+    /// Where its peers reach it; in plain text, while it listens under both schemes.
     pub peer_url: String,
+    /// Where its peers reach it under TLS, while it listens under both schemes.
+    pub second_peer_url: Option<String>,
     /// Where clients reach it.
     pub client_url: String,
     /// When it was made.
@@ -141,6 +153,8 @@ pub struct Incarnation {
     pub version: EtcdVersion,
     /// The options it is made with: those of each start until a roll changes them.
     pub options: EtcdOptions,
+    /// How it is reached, and whom it trusts: that of each start until a roll changes it.
+    pub transport: Transport,
     /// How it enters the cluster; `None` while it is only reserved, which means it must not start yet.
     pub admission: Option<Admission>,
     /// What its process does.
@@ -335,6 +349,12 @@ impl Incarnation {
             }
             _ => None,
         }
+    }
+
+    /// Where its peers reach it under a scheme, if it listens so.
+    pub fn peer_url_under(&self, scheme: Scheme) -> Option<&str> {
+        let urls = [Some(self.peer_url.as_str()), self.second_peer_url.as_deref()];
+        urls.into_iter().flatten().find(|url| Scheme::of(url) == scheme)
     }
 
     /// Whether its process runs.

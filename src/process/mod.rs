@@ -40,7 +40,8 @@ use crate::{
     engine::{Observed, Platform},
     member::Snapshots,
     plan::{
-        Admission, ClusterId, EtcdVersion, MemberName, Recipe, Step, status::ClusterStatus, version::Minor,
+        Admission, ClusterId, MemberName, Recipe, Side, Sides, Step, status::ClusterStatus,
+        transport::AuthorityId, version::Minor,
     },
 };
 
@@ -159,6 +160,7 @@ impl ProcessPlatform {
             desired: accepted.desired,
             record: record.record,
             incarnations,
+            certificates: Sides::default(),
             snapshots: self.snapshots.seen(),
             left: Vec::new(),
             domain: None,
@@ -201,14 +203,14 @@ impl Platform for ProcessPlatform {
         &self,
         name: &MemberName,
         serial: u64,
-        version: EtcdVersion,
+        recipe: &Recipe,
         _told_at_once: Option<&Admission>,
     ) -> Result<(), ProcessError> {
         let mut record = self.record_file()?;
         // The serial first: a crash after it costs a name, a crash before the folder would otherwise give it out twice.
         record.record.serial = record.record.serial.max(serial);
         files::write_yaml(&self.folder.record(), &record)?;
-        self.make_place(name, serial, &Recipe { version, options: self.options()? })
+        self.make_place(name, serial, recipe)
     }
 
     /// The members of a folder are those of its cluster: nothing is ever left behind.
@@ -242,6 +244,7 @@ impl Platform for ProcessPlatform {
         self.edit_member(name, |file| {
             file.version = recipe.version;
             file.options = recipe.options.clone();
+            file.transport = recipe.transport.clone();
             // Until it serves with that.
             file.draining = file.draining.or_else(|| Some(Timestamp::now()));
         })?;
@@ -276,6 +279,18 @@ impl Platform for ProcessPlatform {
         self.lives().remove(name);
         setup::clear_debris(&self.folder)?;
         Ok(())
+    }
+
+    async fn add_authority(&self, _: Side) -> Result<(), ProcessError> {
+        Err(ProcessError::NoPorts(0))
+    }
+
+    async fn use_authority(&self, _: Side, _: &AuthorityId) -> Result<(), ProcessError> {
+        Err(ProcessError::NoPorts(0))
+    }
+
+    async fn drop_authority(&self, _: Side, _: &AuthorityId) -> Result<(), ProcessError> {
+        Err(ProcessError::NoPorts(0))
     }
 
     async fn record_formed(&self, cluster_id: ClusterId) -> Result<(), ProcessError> {

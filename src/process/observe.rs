@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     etcd::Endpoint,
-    plan::{Data, Desired, Incarnation, MemberName, Process},
+    plan::{Data, Desired, Incarnation, MemberName, Process, Transport},
 };
 
 /// What changes when there is a reason to look again; cheap to take.
@@ -132,11 +132,13 @@ fn unknown(
     );
     Incarnation {
         peer_url: String::new(),
+        second_peer_url: None,
         client_url: String::new(),
         created: Timestamp::UNIX_EPOCH,
         // What is not known is not complained about.
         version: desired.version,
         options: desired.options.clone(),
+        transport: Transport::default(),
         admission: None,
         // As of now, so that it is never due for a start.
         process: Process::Blocked {
@@ -166,11 +168,13 @@ fn incarnation(folder: &MemberFolder, file: MemberFile, life: &Life, present: bo
         // While the very first process of a member has not been seen to write anything, an empty folder proves nothing.
         data: Data { started: file.started && !life.unproven, present },
         peer_url: file.ports.peer_url(),
+        second_peer_url: None,
         client_url: file.ports.client_url(),
         name: file.name,
         created: file.created,
         version: file.version,
         options: file.options,
+        transport: file.transport,
         admission: file.admission,
         supervised: false,
         behind: None,

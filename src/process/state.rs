@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     api::EtcdClusterSpec,
-    plan::{Admission, EtcdOptions, EtcdVersion, MemberName, Record},
+    plan::{Admission, EtcdOptions, EtcdVersion, MemberName, Record, Transport},
 };
 
 /// `record.yaml`: the facts that can't be observed again, and the spec that was accepted last.
@@ -40,6 +40,9 @@ pub struct MemberFile {
     /// The options it is made with: those of each start, until a roll changes them.
     #[serde(default)]
     pub options: EtcdOptions,
+    /// How it is reached, and whom it trusts: that of each start, until a roll changes it.
+    #[serde(default, skip_serializing_if = "Transport::is_plain")]
+    pub transport: Transport,
     /// How it enters the cluster; absent while it is only reserved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub admission: Option<Admission>,

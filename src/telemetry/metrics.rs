@@ -294,6 +294,8 @@ mod tests {
             size: ClusterSize::new(3).unwrap(),
             version: "3.6.16".parse().unwrap(),
             options: EtcdOptions::default(),
+            tls: Default::default(),
+            rotate: None,
             token: None,
             adopt: false,
             paused: false,

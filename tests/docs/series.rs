@@ -106,6 +106,8 @@ fn count_into(metrics: &Arc<telemetry::metrics::Metrics>) {
         size: ClusterSize::new(3).unwrap(),
         version: "3.6.16".parse().unwrap(),
         options: EtcdOptions::default(),
+        tls: Default::default(),
+        rotate: None,
         token: None,
         adopt: false,
         paused: false,

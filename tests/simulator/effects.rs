@@ -20,14 +20,14 @@ impl Model {
         }
         let now = self.now;
         match step {
-            Step::Reserve { name, serial, version, .. } => {
+            Step::Reserve { name, serial, recipe, .. } => {
                 self.record.serial = *serial;
                 if self.faulty && self.rng.per_mille(20) {
                     self.cover.hit("serial given out, place not made");
                     return Ok(Err("the operator ended between the serial and the place"));
                 }
                 self.cover.hit("reserve");
-                self.reserve(name, *version);
+                self.reserve(name, recipe.version);
                 Ok(Ok(()))
             }
             Step::RecordFormed { cluster_id } => {

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use quorate::plan::{
     ClusterState, Decision, Incarnation, Listed, Membership, OperationKind, Process, Recipe, Report, Step,
-    World,
+    Transport, World,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -149,7 +149,7 @@ impl Mutation {
                 for step in steps.iter_mut().filter(|step| matches!(step, Step::Remove { .. })) {
                     let serial = world.record.serial + 1;
                     let name = quorate::plan::MemberName::nth(&world.cluster, &world.uid, serial);
-                    *step = Step::Reserve { name, serial, version: world.desired.version, admission: None };
+                    *step = Step::Reserve { name, serial, recipe: Box::new(recipe(world)), admission: None };
                 }
             }
             Mutation::TwoAtOnce => {
@@ -168,8 +168,16 @@ impl Mutation {
 /// A member that is started again takes what the spec says now.
 fn renew_before_start(steps: &mut Vec<Step>, world: &World) {
     let [Step::Start { name, .. }] = steps.as_slice() else { return };
-    let recipe = Recipe { version: world.desired.version, options: world.desired.options.clone() };
-    steps.insert(0, Step::Renew { name: name.clone(), recipe: Box::new(recipe) });
+    steps.insert(0, Step::Renew { name: name.clone(), recipe: Box::new(recipe(world)) });
+}
+
+/// What the spec says now.
+fn recipe(world: &World) -> Recipe {
+    Recipe {
+        version: world.desired.version,
+        options: world.desired.options.clone(),
+        transport: Transport::default(),
+    }
 }
 
 fn list(world: &World) -> Vec<Listed> {

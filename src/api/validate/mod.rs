@@ -7,7 +7,7 @@ mod storage;
 use std::fmt;
 
 use super::{EtcdClusterSpec, rules};
-use crate::plan::{CLUSTER_NAME_LIMIT, ClusterSize, Desired, EtcdVersion, version};
+use crate::plan::{CLUSTER_NAME_LIMIT, ClusterSize, Desired, EtcdVersion, Sides, version};
 
 /// One thing that is wrong with a spec.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,6 +63,8 @@ pub fn check(name: &str, spec: &EtcdClusterSpec) -> Result<Desired, Vec<Problem>
             size,
             version,
             options,
+            tls: Sides::default(),
+            rotate: None,
             token: spec.token().map(str::to_owned),
             paused: spec.paused,
             adopt: spec.bootstrap.as_ref().is_some_and(|bootstrap| bootstrap.adopt),

@@ -189,6 +189,10 @@ fn tells(operation: OperationKind, step: &Step) -> bool {
         | Step::Snapshot { .. }
         | Step::EnableDowngrade { .. }
         | Step::CancelDowngrade
+        | Step::AddAuthority { .. }
+        | Step::UseAuthority { .. }
+        | Step::DropAuthority { .. }
+        | Step::UpdatePeerUrl { .. }
         | Step::TakeUp { .. }
         | Step::Discard { .. } => true,
         Step::Start { .. } => matches!(operation, OperationKind::Recover | OperationKind::Restart),

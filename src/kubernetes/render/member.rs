@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::meta;
 use crate::{
     api::{EtcdCluster, EtcdMember, EtcdMemberSpec},
-    plan::{Admission, EtcdOptions, EtcdVersion, MemberName},
+    plan::{Admission, EtcdVersion, MemberName, Recipe},
 };
 
 /// How many places of a template a difference names before it says that there are more.
@@ -18,13 +18,12 @@ pub fn image(cluster: &EtcdCluster, version: EtcdVersion) -> String {
     cluster.spec.image.clone().unwrap_or_else(|| format!("quay.io/coreos/etcd:v{version}"))
 }
 
-/// A member as it is made. `options` are those of the checked spec.
+/// A member as it is made.
 pub fn member_spec(
     cluster: &EtcdCluster,
     name: &MemberName,
     serial: u64,
-    version: EtcdVersion,
-    options: &EtcdOptions,
+    recipe: &Recipe,
     admission: Option<Admission>,
 ) -> EtcdMember {
     let uid = meta::uid(cluster);
@@ -32,10 +31,11 @@ pub fn member_spec(
         cluster: cluster.name_any(),
         cluster_uid: uid.clone(),
         serial: i64::try_from(serial).unwrap_or(i64::MAX),
-        version,
-        image: image(cluster, version),
+        version: recipe.version,
+        image: image(cluster, recipe.version),
         image_pull_policy: cluster.spec.image_pull_policy.clone(),
-        options: options.clone(),
+        options: recipe.options.clone(),
+        transport: recipe.transport.clone(),
         storage: cluster.spec.storage.clone(),
         deletion_policy: cluster.spec.deletion_policy.clone(),
         pod_template: cluster.spec.pod_template.clone(),

@@ -4,8 +4,8 @@ use jiff::Timestamp;
 
 use crate::plan::{
     Admission, ClusterId, ClusterSize, ClusterState, Data, Decision, Desired, EtcdOptions, EtcdVersion,
-    Incarnation, Listed, MemberId, MemberName, Membership, Peer, Policy, Process, Record, Report, Step,
-    World, decide,
+    Incarnation, Listed, MemberId, MemberName, Membership, Peer, Policy, Process, Record, Report, Sides,
+    Step, Transport, World, decide,
 };
 
 pub const NOW: i64 = 1_000_000;
@@ -59,10 +59,12 @@ pub fn place(serial: u64) -> Incarnation {
     Incarnation {
         name: name(serial),
         peer_url: url(serial),
+        second_peer_url: None,
         client_url: String::new(),
         created: ago(1000 - serial.cast_signed()),
         version: version(),
         options: EtcdOptions::default(),
+        transport: Transport::default(),
         admission: None,
         process: Process::NotStarted,
         data: Data { started: false, present: false },
@@ -107,6 +109,8 @@ pub fn none(size: i64) -> World {
             size: ClusterSize::new(size).unwrap(),
             version: version(),
             options: EtcdOptions::default(),
+            tls: Sides::default(),
+            rotate: None,
             token: None,
             paused: false,
             adopt: false,
@@ -116,6 +120,7 @@ pub fn none(size: i64) -> World {
         record: Record::default(),
         incarnations: Vec::new(),
         membership: Membership::Unknown { why: "nobody answers".into(), hearsay: Vec::new() },
+        certificates: Sides::default(),
         snapshots: Vec::new(),
         divergence: None,
         left: Vec::new(),
