@@ -5,6 +5,7 @@
 //! * [`engine`] — one pass over any platform: observe, decide, act, report.
 //! * [`etcd`] — one client a member, with deadlines and errors by class.
 //! * [`member`] — the exact flags of an etcd process.
+//! * [`pki`] — making and reading certificates.
 //! * [`process`] — the platform for one machine: child processes and their folders.
 //! * [`kubernetes`] — the platform for Kubernetes: controllers, watches and the objects of a cluster.
 //! * [`cli`] — the commands and what they show.
@@ -22,6 +23,7 @@ pub mod engine;
 pub mod etcd;
 pub mod kubernetes;
 pub mod member;
+pub mod pki;
 pub mod plan;
 pub mod process;
 pub mod registrator;
