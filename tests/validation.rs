@@ -176,9 +176,16 @@ fn any_spec() -> impl Strategy<Value = String> {
             select(quorate::plan::options::OWN_FLAGS).prop_map(|flag| Some(flag.to_owned()))
         ],
         prop_oneof![Just(None), "[A-Z0-9=_. -]{0,4}".prop_map(Some), Just(Some("ETCD_DATA_DIR".to_owned()))],
+        part(&[
+            "",
+            "",
+            "tls: {peer: {mode: Managed}}, ",
+            "tls: {client: {mode: Disabled, plaintext: true}}, ",
+            "tls: {client: {mode: Managed, plaintext: true}, peer: {mode: x}}, ",
+        ]),
     )
         .prop_map(
-            |(size, version, storage, bootstrap, (heartbeat, election), mode, retention, flag, variable)| {
+            |(size, version, storage, bootstrap, (heartbeat, election), mode, retention, flag, variable, tls)| {
                 let mut etcd = mode.to_owned();
                 if !retention.is_empty() {
                     etcd += &format!("autoCompactionRetention: {retention:?}, ");
@@ -193,7 +200,7 @@ fn any_spec() -> impl Strategy<Value = String> {
                         etcd += &format!("{field}: {{{key:?}: x}}, ");
                     }
                 }
-                format!("{{{version}{storage}{bootstrap}etcd: {{{etcd}}}, size: {size}}}")
+                format!("{{{version}{storage}{bootstrap}{tls}etcd: {{{etcd}}}, size: {size}}}")
             },
         )
 }

@@ -3,7 +3,7 @@
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::{options::EtcdSpec, rules, scalars, storage::Storage, template::Template};
+use super::{options::EtcdSpec, rules, scalars, storage::Storage, template::Template, tls::Tls};
 use crate::plan::version::DEFAULT_VERSION;
 
 /// What the cluster shall be.
@@ -127,6 +127,10 @@ pub struct EtcdClusterSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub etcd: Option<EtcdSpec>,
 
+    /// Whether members and clients talk under TLS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<Tls>,
+
     /// How the cluster comes into being. It has no effect once the cluster formed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bootstrap: Option<Bootstrap>,
@@ -177,6 +181,7 @@ impl EtcdClusterSpec {
             services: None,
             deletion_policy: None,
             etcd: None,
+            tls: None,
             bootstrap: None,
             paused: false,
         }

@@ -15,12 +15,14 @@ mod rules;
 mod scalars;
 mod storage;
 mod template;
+mod tls;
 pub mod validate;
 
 pub use cluster::{Bootstrap, EtcdCluster, EtcdClusterSpec, Services};
 pub use member::{EtcdMember, EtcdMemberSpec, EtcdMemberStatus};
 pub use options::EtcdSpec;
 pub use quantity::Quantity;
+pub use tls::{ClientTls, PeerTls, Tls, default_source};
 pub use storage::{ClaimRequests, ClaimResources, ClaimSpec, ClaimTemplate, EmptyDir, Storage};
 
 /// The API group and version of the resource, as it stands in `apiVersion`.

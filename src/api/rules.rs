@@ -34,6 +34,9 @@ pub(super) const PULL_POLICIES: [&str; 3] = ["Always", "IfNotPresent", "Never"];
 /// What may become of the volumes of a deleted cluster.
 pub(super) const DELETION_POLICIES: [&str; 2] = ["Retain", "Delete"];
 
+/// Who the certificates of a side may be from.
+pub(super) const TLS_MODES: [&str; 2] = ["Managed", "Disabled"];
+
 /// The schema of the values of a map.
 pub(super) fn map_value() -> Value {
     json!({ "type": "string", "maxLength": MAP_VALUE_LENGTH })
@@ -166,6 +169,18 @@ pub(super) fn image_pull_policy() -> Rule {
 
 pub(super) fn deletion_policy() -> Rule {
     rule(format!("self in {}", list(&DELETION_POLICIES)), "use Retain or Delete")
+}
+
+pub(super) fn tls_mode() -> Rule {
+    rule(format!("self in {}", list(&TLS_MODES)), "use Managed or Disabled")
+}
+
+pub(super) fn plaintext_beside_tls() -> Rule {
+    rule(
+        "!has(self.plaintext) || !self.plaintext || !has(self.mode) || self.mode != 'Disabled'",
+        "plaintext asks for plain text beside TLS, and there is none with the mode Disabled; remove it",
+    )
+    .field_path(".plaintext")
 }
 
 pub(super) fn storage_is_not_added_or_removed() -> Rule {

@@ -15,6 +15,7 @@ pub(super) fn not_applied(spec: &EtcdClusterSpec, folder: &Folder) -> Vec<String
         services,
         deletion_policy,
         etcd: _,
+        tls: _,
         bootstrap,
         paused: _,
     } = spec;

@@ -51,6 +51,7 @@ pub fn all() -> Vec<Case> {
     options(&mut cases);
     storage(&mut cases);
     pods(&mut cases);
+    tls(&mut cases);
     changing(&mut cases);
     names(&mut cases);
     cases
@@ -272,6 +273,30 @@ fn storage(cases: &mut Vec<Case>) {
 }
 
 /// The fields that only mean something on Kubernetes.
+fn tls(cases: &mut Vec<Case>) {
+    let mut create = |fields: &str, verdict| {
+        cases.push(case("demo", None, &format!("{{size: 3, tls: {fields}}}"), verdict));
+    };
+    for side in ["peer", "client"] {
+        for mode in ["Managed", "Disabled", "null"] {
+            create(&format!("{{{side}: {{mode: {mode}}}}}"), Accepted);
+        }
+        create(&format!("{{{side}: {{}}}}"), Accepted);
+        for mode in ["managed", "\"\"", "Self"] {
+            create(&format!("{{{side}: {{mode: {mode}}}}}"), Refused("use Managed or Disabled"));
+        }
+        create(&format!("{{{side}: {{mode: ManagedByTheOperator}}}}"), Malformed("use Managed or Disabled"));
+        create(&format!("{{{side}: Managed}}"), Malformed("spec.tls"));
+    }
+    for accepted in ["mode: Managed, plaintext: true", "plaintext: true", "mode: Disabled, plaintext: false"] {
+        create(&format!("{{client: {{{accepted}}}}}"), Accepted);
+    }
+    create("{client: {mode: Disabled, plaintext: null}}", Accepted);
+    create("{client: {mode: Disabled, plaintext: true}}", Refused("there is none with the mode Disabled"));
+    create("{client: {plaintext: \"true\"}}", Malformed("is not true or false"));
+    create("{peer: {plaintext: true}}", Dropped("spec.tls.peer.plaintext"));
+}
+
 fn pods(cases: &mut Vec<Case>) {
     let mut create = |fields: &str, verdict| {
         cases.push(case("demo", None, &format!("{{size: 3, {fields}}}"), verdict));

@@ -110,7 +110,7 @@ fn what_is_wrong_is_named_with_its_place() {
         ),
         (
             spec("{size: 3, sise: 3}"),
-            "line 4, column 17: spec.sise is not a field of an EtcdCluster: correct or remove it; there are bootstrap, deletionPolicy, etcd, image, imagePullPolicy, paused, podTemplate, services, size, storage, version",
+            "line 4, column 17: spec.sise is not a field of an EtcdCluster: correct or remove it; there are bootstrap, deletionPolicy, etcd, image, imagePullPolicy, paused, podTemplate, services, size, storage, tls, version",
         ),
         (spec("{size: 3, etcd: {snapshots: 3}}"), "spec.etcd.snapshots is not a field"),
         (

@@ -3,11 +3,12 @@
 mod etcd;
 mod pods;
 mod storage;
+mod tls;
 
 use std::fmt;
 
-use super::{EtcdClusterSpec, rules};
-use crate::plan::{CLUSTER_NAME_LIMIT, ClusterSize, Desired, EtcdVersion, Sides, version};
+use super::{EtcdClusterSpec, Tls, rules};
+use crate::plan::{CLUSTER_NAME_LIMIT, ClusterSize, Desired, EtcdVersion, version};
 
 /// One thing that is wrong with a spec.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +55,9 @@ pub fn check(name: &str, spec: &EtcdClusterSpec) -> Result<Desired, Vec<Problem>
     if let Some(storage) = &spec.storage {
         storage::check(storage, &mut problems);
     }
+    if let Some(tls) = &spec.tls {
+        tls::check(tls, &mut problems);
+    }
     if let Some(token) = spec.token() {
         check_token(token, &mut problems);
     }
@@ -63,7 +67,7 @@ pub fn check(name: &str, spec: &EtcdClusterSpec) -> Result<Desired, Vec<Problem>
             size,
             version,
             options,
-            tls: Sides::default(),
+            tls: Tls::sources(spec.tls.as_ref()),
             rotate: None,
             token: spec.token().map(str::to_owned),
             paused: spec.paused,

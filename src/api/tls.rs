@@ -1,0 +1,70 @@
+//! `spec.tls`: whether members and clients talk under TLS, and who their certificates are from.
+
+use kube::KubeSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{rules, scalars};
+use crate::plan::{Sides, certificates::Source};
+
+/// Who the certificates of a side are from that the spec says nothing about.
+pub fn default_source() -> Source {
+    Source::None
+}
+
+/// TLS of the two sides of every member.
+#[derive(KubeSchema, Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Tls {
+    /// Among members.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peer: Option<PeerTls>,
+    /// Between clients and members.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<ClientTls>,
+}
+
+/// TLS among members.
+#[derive(KubeSchema, Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PeerTls {
+    /// Managed (the operator makes the certificates and renews them) or Disabled (plain text). A change reaches the members
+    /// one by one, while the cluster serves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = rules::WORD_LENGTH))]
+    #[x_kube(validation = rules::tls_mode())]
+    pub mode: Option<String>,
+}
+
+/// TLS between clients and members.
+#[derive(KubeSchema, Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[x_kube(validation = rules::plaintext_beside_tls())]
+#[serde(rename_all = "camelCase")]
+pub struct ClientTls {
+    /// Managed (the operator makes the certificates and renews them) or Disabled (plain text). Under TLS a member takes
+    /// clients with a certificate of the cluster's own authority only; one for them is in the Secret <cluster>-client.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = rules::WORD_LENGTH))]
+    #[x_kube(validation = rules::tls_mode())]
+    pub mode: Option<String>,
+    /// Whether members listen for clients in plain text too, so that clients can be moved to TLS one after the other.
+    #[serde(default, deserialize_with = "scalars::flag", skip_serializing_if = "std::ops::Not::not")]
+    #[schemars(extend("nullable" = true))]
+    pub plaintext: bool,
+}
+
+impl Tls {
+    /// Who the certificates of each side are from; the default for a mode that is absent.
+    pub fn sources(spec: Option<&Self>) -> Sides<Source> {
+        let peer = spec.and_then(|tls| tls.peer.as_ref()).and_then(|peer| peer.mode.as_deref());
+        let client = spec.and_then(|tls| tls.client.as_ref()).and_then(|client| client.mode.as_deref());
+        Sides { peer: source(peer), client: source(client) }
+    }
+}
+
+fn source(mode: Option<&str>) -> Source {
+    match mode {
+        None => default_source(),
+        Some("Managed") => Source::Managed,
+        Some(_) => Source::None,
+    }
+}
