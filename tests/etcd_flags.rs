@@ -19,7 +19,7 @@ use common::{
 use quorate::{
     member::{Addresses, Launch, judged_flags, render, unknown_flag},
     plan::{
-        Admission, ClusterState, EtcdOptions, MemberName, Peer,
+        Admission, ClusterState, EtcdOptions, MemberName, Peer, Sides,
         options::{AutoCompaction, refused_flag},
         version::Minor,
     },
@@ -60,6 +60,7 @@ fn starts_with_everything(minor: Minor, extra: &[(&str, &str)]) {
         options: &options,
         admission: &admission,
         addresses: &addresses,
+        certificates: &Sides::default(),
         data_dir: &data,
         log_file: Some(&log),
         first_start: true,

@@ -48,7 +48,7 @@ pub struct EtcdMemberSpec {
     #[schemars(with = "Open")]
     pub options: EtcdOptions,
     /// How it is reached, and whom it trusts.
-    #[serde(default, skip_serializing_if = "Transport::is_plain")]
+    #[serde(default, skip_serializing_if = "Transport::is_default")]
     #[schemars(with = "Open")]
     pub transport: Transport,
     /// Where it keeps its data; a claim of the default class when absent.

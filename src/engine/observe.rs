@@ -6,7 +6,7 @@ use futures::future::join_all;
 
 use super::platform::Observed;
 use crate::{
-    etcd::{Endpoint, MemberClient, Observer, http::Http},
+    etcd::{Credentials, Endpoint, MemberClient, Observer, http::Http},
     plan::{
         ClusterId, EtcdVersion, Incarnation, Listed, MemberId, MemberName, Membership, Policy, Report, World,
         divergence::Divergence, upgrade,
@@ -27,8 +27,13 @@ impl Clients {
         Self { http: Http::new(), observer: metrics.call_observer(), by_name: BTreeMap::new() }
     }
 
-    /// Closes the clients of members that are gone and opens those of new ones.
-    fn follow(&mut self, endpoints: &BTreeMap<MemberName, Endpoint>) {
+    /// Closes the clients of members that are gone and opens those of new ones; all of them, when they are to be talked to
+    /// with other certificates.
+    fn follow(&mut self, endpoints: &BTreeMap<MemberName, Endpoint>, credentials: Credentials) {
+        if *self.http.credentials() != credentials {
+            self.http = Http::with(credentials);
+            self.by_name.clear();
+        }
         self.by_name.retain(|name, (endpoint, _)| endpoints.get(name) == Some(endpoint));
         for (name, endpoint) in endpoints {
             if !self.by_name.contains_key(name) {
@@ -57,7 +62,7 @@ pub async fn look(
     policy: Policy,
     divergence: Option<Divergence>,
 ) -> World {
-    clients.follow(&observed.endpoints);
+    clients.follow(&observed.endpoints, observed.credentials);
     let mut incarnations = observed.incarnations;
     let wanted = observed.desired.version;
     let reports = join_all(incarnations.iter().map(|one| report(clients, one, wanted))).await;
@@ -169,7 +174,7 @@ mod tests {
         let endpoint = Endpoint { client_url: url.clone(), peer_url: url, metrics_url: None };
         let name = MemberName("a".to_owned());
         let mut clients = Clients::new(Arc::new(Metrics::of_operator()));
-        clients.follow(&BTreeMap::from([(name.clone(), endpoint)]));
+        clients.follow(&BTreeMap::from([(name.clone(), endpoint)]), Credentials::default());
         // Whoever listens never answers, so that the call ends by its deadline and the connection stays.
         let client = clients.get(&name).unwrap().clone();
         let (report, accepted) = tokio::join!(client.report(), listener.accept());

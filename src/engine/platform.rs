@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, error::Error, future::Future};
 
 use crate::{
-    etcd::Endpoint,
+    etcd::{Credentials, Endpoint},
     plan::{
         Admission, ClusterId, Desired, Incarnation, MemberName, PeerDomain, Recipe, Record, Side, Sides,
         Snapshot, Step, certificates::Certificates, status::ClusterStatus, transport::AuthorityId,
@@ -34,6 +34,8 @@ pub struct Observed {
     pub left: Vec<MemberName>,
     /// By which members get addresses that are known before their places are; `None` where each place gets its own.
     pub domain: Option<PeerDomain>,
+    /// How they are talked to.
+    pub credentials: Credentials,
     /// Where each of them is reached.
     pub endpoints: BTreeMap<MemberName, Endpoint>,
 }

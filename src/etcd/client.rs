@@ -315,7 +315,11 @@ impl MemberClient {
         let member = self.inner.endpoint.client_url.as_str();
         self.observed(call, async {
             let asked = async {
-                let made = self.inner.connection.get_or_try_init(|| Connection::lazy(member)).await;
+                let made = self
+                    .inner
+                    .connection
+                    .get_or_try_init(|| Connection::lazy(member, self.inner.http.credentials()))
+                    .await;
                 let connection = made.map_err(|error| Failure::bad_url(call, member, &error))?;
                 work(connection.clone()).await.map_err(|error| Failure::of_client(call, member, &error))
             };

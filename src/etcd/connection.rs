@@ -1,6 +1,7 @@
 //! The one gRPC connection to a member: made at the first call, made anew at the next call after it broke.
 
 use std::{
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -8,9 +9,14 @@ use std::{
 use etcd_client::{Channel, Client, ClusterClient, Error, MaintenanceClient};
 use http_body_util::Full;
 use hyper::{Request, Response, body::Bytes};
+use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::connect::HttpConnector;
+use rustls::ClientConfig;
 use tonic::body::Body;
 use tower::{BoxError, Service, util::BoxCloneSyncService};
+
+use super::credentials::{Credentials, speaking_h2};
+use crate::plan::Scheme;
 
 /// How long making a TCP connection may take: less than any deadline, so that a call to a machine that is off fails as
 /// "not sent" and not as "no answer".
@@ -32,13 +38,27 @@ impl Connection {
     ///
     /// # Errors
     /// When the URL can't be used.
-    pub(super) async fn lazy(client_url: &str) -> Result<Self, Error> {
-        if !client_url.starts_with("http://") {
-            return Err(Error::InvalidArgs(format!("{client_url:?} does not begin with http://")));
-        }
+    pub(super) async fn lazy(client_url: &str, credentials: &Credentials) -> Result<Self, Error> {
         let endpoint = tonic::transport::Endpoint::from_shared(client_url.to_owned())?;
         // Not etcd-client's own balanced channel: that one backs off, and hides from the caller that a member is down.
-        let channel = endpoint.connect_with_connector_lazy(connector());
+        let channel = match (Scheme::of(client_url), &credentials.client) {
+            (Scheme::Https, Some(config)) => {
+                endpoint.connect_with_connector_lazy(secured(speaking_h2(config)))
+            }
+            (Scheme::Http, _) if client_url.starts_with("http://") => {
+                endpoint.connect_with_connector_lazy(connector())
+            }
+            (Scheme::Https, None) => {
+                return Err(Error::InvalidArgs(format!(
+                    "there are no certificates to call {client_url} with"
+                )));
+            }
+            _ => {
+                return Err(Error::InvalidArgs(format!(
+                    "{client_url:?} does not begin with http:// or https://"
+                )));
+            }
+        };
         let channel = Channel::Custom(BoxCloneSyncService::new(LinearizableList { inner: channel }));
         let client = Client::from_channel(channel, None).await?;
         Ok(Self { cluster: client.cluster_client(), maintenance: client.maintenance_client() })
@@ -54,6 +74,13 @@ pub(crate) fn connector() -> HttpConnector {
     connector.set_tcp_user_timeout(Some(SILENCE));
     connector.set_keepalive(Some(SILENCE * 5));
     connector
+}
+
+/// The same under TLS, where the URL says so.
+pub(crate) fn secured(config: Arc<ClientConfig>) -> HttpsConnector<HttpConnector> {
+    let mut tcp = connector();
+    tcp.enforce_http(false);
+    HttpsConnector::from((tcp, config))
 }
 
 /// Makes MemberList linearizable: etcd-client 0.21 always asks for the member's own, possibly old, list.

@@ -1,15 +1,23 @@
 //! Plain HTTP/1: the second and third source about a member, for when its client port is silent, and its guard.
 
-use std::{error::Error, time::Duration};
+use std::{error::Error, sync::Arc, time::Duration};
 
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::{Method, Request, body::Bytes, header};
+use hyper::{Method, Request, body::Bytes, header, http::uri::Scheme};
+use hyper_rustls::HttpsConnector;
 use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
+    client::legacy::{
+        Client,
+        connect::{Connect, HttpConnector},
+    },
     rt::{TokioExecutor, TokioTimer},
 };
 
-use super::{connection::connector, failure::chain};
+use super::{
+    connection::{connector, secured},
+    credentials::Credentials,
+    failure::chain,
+};
 
 /// The largest answer that is read, in bytes. A member list of nine is three kilobytes.
 const BODY_LIMIT: usize = 1024 * 1024;
@@ -21,7 +29,10 @@ const IDLE: Duration = Duration::from_secs(1);
 /// A client; its clones share their connections.
 #[derive(Debug, Clone)]
 pub struct Http {
-    client: Client<HttpConnector, Full<Bytes>>,
+    plain: Client<HttpConnector, Full<Bytes>>,
+    /// For peer URLs under TLS.
+    secure: Option<Client<HttpsConnector<HttpConnector>, Full<Bytes>>>,
+    credentials: Credentials,
 }
 
 /// An answer.
@@ -60,14 +71,20 @@ impl Default for Http {
 }
 
 impl Http {
-    /// A client without connections; they are made when they are needed.
+    /// A client of plain text. It has no connections yet; they are made when they are needed.
     pub fn new() -> Self {
-        let client = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(IDLE)
-            .pool_max_idle_per_host(1)
-            .build(connector());
-        Self { client }
+        Self::with(Credentials::default())
+    }
+
+    /// A client of the members of a cluster.
+    pub fn with(credentials: Credentials) -> Self {
+        let secure = credentials.peer.as_ref().map(|config| pooled(secured(Arc::clone(config))));
+        Self { plain: pooled(connector()), secure, credentials }
+    }
+
+    /// What it was made with.
+    pub fn credentials(&self) -> &Credentials {
+        &self.credentials
     }
 
     /// Asks once.
@@ -104,7 +121,13 @@ impl Http {
     }
 
     async fn ask(&self, request: Request<Full<Bytes>>) -> Result<Reply, Fault> {
-        let response = self.client.request(request).await.map_err(|error| match error.is_connect() {
+        let secure = request.uri().scheme() == Some(&Scheme::HTTPS);
+        let asked = match (&self.secure, secure) {
+            (Some(client), true) => client.request(request),
+            (None, true) => return Err(Fault::NotSent("there are no certificates to ask with".into())),
+            (_, false) => self.plain.request(request),
+        };
+        let response = asked.await.map_err(|error| match error.is_connect() {
             true => Fault::NotSent(chain(&error)),
             false => Fault::Lost(chain(&error)),
         })?;
@@ -118,4 +141,12 @@ impl Http {
             }
         }
     }
+}
+
+fn pooled<C: Connect + Clone>(connector: C) -> Client<C, Full<Bytes>> {
+    Client::builder(TokioExecutor::new())
+        .pool_timer(TokioTimer::new())
+        .pool_idle_timeout(IDLE)
+        .pool_max_idle_per_host(1)
+        .build(connector)
 }

@@ -9,7 +9,7 @@ use std::{
 
 use ring::digest;
 
-use super::{Call, Failure, connection::Connection};
+use super::{Call, Credentials, Failure, connection::Connection};
 
 /// How long the hash behind the database is, in bytes.
 const HASH: usize = digest::SHA256_OUTPUT_LEN;
@@ -55,9 +55,9 @@ pub enum SnapshotError {
 ///
 /// # Errors
 /// When the member does not send it to the end, the hash does not fit, or the file can't be written.
-pub async fn save(client_url: &str, path: &Path) -> Result<u64, SnapshotError> {
+pub async fn save(client_url: &str, credentials: &Credentials, path: &Path) -> Result<u64, SnapshotError> {
     let fresh = path.with_extension("part");
-    let written = write(client_url, &fresh).await;
+    let written = write(client_url, credentials, &fresh).await;
     let kept = |source| SnapshotError::NotKept { path: path.to_owned(), source };
     let result = written.and_then(|bytes| fs::rename(&fresh, path).map(|()| bytes).map_err(kept));
     if result.is_err() {
@@ -67,7 +67,7 @@ pub async fn save(client_url: &str, path: &Path) -> Result<u64, SnapshotError> {
     result
 }
 
-async fn write(client_url: &str, path: &Path) -> Result<u64, SnapshotError> {
+async fn write(client_url: &str, credentials: &Credentials, path: &Path) -> Result<u64, SnapshotError> {
     let kept = |source| SnapshotError::NotKept { path: path.to_owned(), source };
     let failed = |error: &etcd_client::Error| Failure::of_client(Call::Snapshot, client_url, error);
     let patience: Duration = Call::Snapshot.deadline();
@@ -76,7 +76,7 @@ async fn write(client_url: &str, path: &Path) -> Result<u64, SnapshotError> {
         fs::create_dir_all(parent).map_err(kept)?;
     }
     let mut file = File::create(path).map_err(kept)?;
-    let mut connection = Connection::lazy(client_url).await.map_err(|error| failed(&error))?;
+    let mut connection = Connection::lazy(client_url, credentials).await.map_err(|error| failed(&error))?;
     let asked = tokio::time::timeout(patience, connection.maintenance.snapshot()).await.map_err(silent)?;
     let mut stream = asked.map_err(|error| failed(&error))?;
     let mut hashed = digest::Context::new(&digest::SHA256);

@@ -26,7 +26,7 @@ use super::{
 use crate::{
     api::{EtcdCluster, EtcdMemberSpec},
     engine::{Observed, Platform},
-    etcd::http::Http,
+    etcd::{Credentials, http::Http},
     member::guard::words::{GuardState, Phase},
     plan::{
         Admission, ClusterId, MemberName, PeerDomain, Recipe, Record, Side, Sides, Snapshot, SnapshotState,
@@ -269,6 +269,7 @@ impl Platform for KubernetesPlatform {
             record: Record { cluster_id: formed(&cluster), serial },
             incarnations,
             certificates: Sides::default(),
+            credentials: Credentials::default(),
             snapshots: newest(snapshots),
             left,
             domain: Some(domain),

@@ -5,9 +5,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::plan::{Admission, ClusterState, EtcdOptions, EtcdVersion, MemberName, version::Minor};
+use crate::plan::{Admission, ClusterState, EtcdOptions, EtcdVersion, MemberName, Sides, version::Minor};
 
-/// Where a member listens, and where it says that it is reached.
+/// Where a member listens, and where it says that it is reached. Two URLs of one kind are separated by a comma, as in
+/// etcd's flags: under both schemes, each on a port of its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Addresses {
     /// Where it listens for clients. etcd listens on IP addresses only.
@@ -36,6 +37,18 @@ impl Addresses {
     }
 }
 
+/// Where the certificates of one side lie. etcd reads certificate and key again at every connection, and the authorities
+/// only when it starts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertificateFiles {
+    /// The member's certificate.
+    pub certificate: String,
+    /// Its key.
+    pub key: String,
+    /// The certificates of the authorities it trusts.
+    pub authorities: String,
+}
+
 /// All that a member's flags are made from.
 #[derive(Debug, Clone, Copy)]
 pub struct Launch<'a> {
@@ -49,6 +62,8 @@ pub struct Launch<'a> {
     pub admission: &'a Admission,
     /// Where it listens and is reached.
     pub addresses: &'a Addresses,
+    /// Its certificates, of each side that has a listener under TLS. Plain listeners beside those ask for none.
+    pub certificates: &'a Sides<Option<CertificateFiles>>,
     /// Where its data lies.
     pub data_dir: &'a str,
     /// The absolute path of its log, which etcd then rotates itself; none means standard error.
@@ -104,6 +119,8 @@ fn own(launch: &Launch<'_>) -> Vec<String> {
         flag("advertise-client-urls", &addresses.advertise_client_url),
     ];
     flags.extend(addresses.listen_metrics_url.iter().map(|url| flag("listen-metrics-urls", url)));
+    flags.extend(certificates("", launch.certificates.client.as_ref()));
+    flags.extend(certificates("peer-", launch.certificates.peer.as_ref()));
     flags.extend([
         flag("initial-cluster", peers.join(",")),
         flag("initial-cluster-state", state),
@@ -116,6 +133,17 @@ fn own(launch: &Launch<'_>) -> Vec<String> {
         flags.push(flag("log-rotation-config-json", LOG_ROTATION));
     }
     flags
+}
+
+/// Who shows no certificate of a trusted authority is not let in. etcd's Go has TLS 1.2 as the lowest version of a server.
+fn certificates(prefix: &str, files: Option<&CertificateFiles>) -> Vec<String> {
+    let Some(CertificateFiles { certificate, key, authorities }) = files else { return Vec::new() };
+    vec![
+        flag(&format!("{prefix}cert-file"), certificate),
+        flag(&format!("{prefix}key-file"), key),
+        flag(&format!("{prefix}trusted-ca-file"), authorities),
+        flag(&format!("{prefix}client-cert-auth"), true),
+    ]
 }
 
 /// The options with a field of their own.
@@ -204,6 +232,14 @@ mod tests {
                 advertise_client_url: "http://h:3".into(),
                 advertise_peer_url: "http://h:2".into(),
             },
+            certificates: &Sides {
+                peer: None,
+                client: Some(CertificateFiles {
+                    certificate: "/t/server.crt".into(),
+                    key: "/t/server.key".into(),
+                    authorities: "/t/ca.crt".into(),
+                }),
+            },
             data_dir: "/d/data",
             log_file: Some("/d/log"),
             first_start,
@@ -223,6 +259,10 @@ mod tests {
             "--listen-client-urls=http://0.0.0.0:3",
             "--advertise-client-urls=http://h:3",
             "--listen-metrics-urls=http://0.0.0.0:4",
+            "--cert-file=/t/server.crt",
+            "--key-file=/t/server.key",
+            "--trusted-ca-file=/t/ca.crt",
+            "--client-cert-auth=true",
             "--initial-cluster=demo-a=http://h:1,demo-b=http://h:2",
             "--initial-cluster-state=existing",
             "--initial-cluster-token=demo-uid",

@@ -8,6 +8,6 @@ mod snapshots;
 mod spelling;
 
 pub use data::{data_present, has_log};
-pub use flags::{Addresses, Launch, render};
+pub use flags::{Addresses, CertificateFiles, Launch, render};
 pub use snapshots::Snapshots;
 pub use spelling::{judged_flags, unknown_flag, unknown_flags};

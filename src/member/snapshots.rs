@@ -10,7 +10,10 @@ use std::{
 use jiff::Timestamp;
 
 use crate::{
-    etcd::snapshot::{self, SnapshotError},
+    etcd::{
+        Credentials,
+        snapshot::{self, SnapshotError},
+    },
     plan::{Snapshot, SnapshotState, version::Minor},
 };
 
@@ -33,7 +36,7 @@ impl Snapshots {
 
     /// Takes a snapshot through the member at `client_url`, beside whatever else is done. While one is taken, another is
     /// not begun.
-    pub fn begin(self: &Arc<Self>, client_url: String, to: Minor) {
+    pub fn begin(self: &Arc<Self>, client_url: String, credentials: Credentials, to: Minor) {
         let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
         if begun.insert(to, SnapshotState::Running) == Some(SnapshotState::Running) {
             return;
@@ -41,7 +44,7 @@ impl Snapshots {
         drop(begun);
         let this = Arc::clone(self);
         tokio::spawn(async move {
-            let saved = snapshot::save(&client_url, &this.path(to)).await;
+            let saved = snapshot::save(&client_url, &credentials, &this.path(to)).await;
             this.note(to, saved);
         });
     }

@@ -9,10 +9,7 @@ use rcgen::{
 };
 
 use super::{Certificate, PkiError, SecretKey};
-use crate::plan::transport::AuthorityId;
-
-/// Clocks of machines differ: what is made now is valid a little before.
-const CLOCK_SKEW: Duration = Duration::from_secs(300);
+use crate::plan::{certificates::BACKDATED, transport::AuthorityId};
 
 /// A certificate authority with its key.
 #[derive(Debug)]
@@ -122,7 +119,7 @@ fn params(common_name: &str, now: Timestamp, life: Duration) -> CertificateParam
     let epoch = date_time_ymd(1970, 1, 1);
     let now = Duration::from_secs(now.as_second().try_into().unwrap_or_default());
     let mut params = CertificateParams::default();
-    params.not_before = epoch + now.saturating_sub(CLOCK_SKEW);
+    params.not_before = epoch + now.saturating_sub(BACKDATED);
     params.not_after = epoch + now.saturating_add(life);
     params.distinguished_name = DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, common_name);
@@ -168,7 +165,7 @@ mod tests {
         assert_eq!(facts.common_name, "demo-a");
         assert_eq!(facts.names, names);
         assert_eq!(facts.until, now() + YEAR);
-        assert_eq!(facts.since, now() - CLOCK_SKEW);
+        assert_eq!(facts.since, now() - BACKDATED);
         assert!(!facts.is_authority);
         assert!(facts.is_signed_by(authority.facts()));
         assert!(facts.fits(&issued.key));

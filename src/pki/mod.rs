@@ -2,10 +2,12 @@
 //! here is the platform's business.
 
 mod authority;
+mod kept;
 mod read;
 mod secret;
 
 pub use authority::{Authority, Issued, Request};
+pub use kept::kept;
 pub use read::{Certificate, bundle};
 pub use secret::SecretKey;
 

@@ -24,7 +24,7 @@ pub struct Certificate {
     pub id: AuthorityId,
     /// Its common name; empty when it has none.
     pub common_name: String,
-    /// The DNS names and IP addresses it is for.
+    /// The DNS names, in lower case, and IP addresses it is for.
     pub names: Vec<String>,
     /// From when on it is valid.
     pub since: Timestamp,
@@ -61,11 +61,6 @@ impl Certificate {
     /// Whether a private key is that of this certificate.
     pub fn fits(&self, key: &SecretKey) -> bool {
         KeyPair::from_pem(key.reveal()).is_ok_and(|pair| pair.subject_public_key_info() == self.public_key)
-    }
-
-    /// Whether it is for all of these names and addresses.
-    pub fn is_for(&self, names: &[String]) -> bool {
-        names.iter().all(|name| self.names.contains(name))
     }
 }
 
@@ -128,7 +123,7 @@ fn facts(parsed: &X509Certificate<'_>, der: &[u8]) -> Result<Certificate, PkiErr
 
 fn name(name: &GeneralName<'_>) -> Option<String> {
     match name {
-        GeneralName::DNSName(name) => Some((*name).to_owned()),
+        GeneralName::DNSName(name) => Some(name.to_ascii_lowercase()),
         GeneralName::IPAddress(bytes) => match *bytes {
             [a, b, c, d] => Some(IpAddr::from([*a, *b, *c, *d]).to_string()),
             bytes => Some(IpAddr::from(<[u8; 16]>::try_from(bytes).ok()?).to_string()),

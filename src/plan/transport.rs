@@ -13,6 +13,13 @@ pub struct Sides<T> {
     pub client: T,
 }
 
+impl<T: Default + PartialEq> Sides<T> {
+    /// Whether both are as they are when nothing is said.
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 impl<T> Sides<T> {
     /// The value of one side.
     pub fn get(&self, side: Side) -> &T {
@@ -73,13 +80,6 @@ pub struct Channel {
 
 /// How a member is reached, on both sides.
 pub type Transport = Sides<Channel>;
-
-impl Transport {
-    /// Whether nothing of it is under TLS.
-    pub fn is_plain(&self) -> bool {
-        *self == Self::default()
-    }
-}
 
 /// How one side of a member listens. Never in place on one port: each of the two schemes has a port of its own.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::plan::MemberName;
+use crate::plan::{MemberName, Side};
 
 /// The folder of one cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +52,16 @@ impl Folder {
         self.root.join("snapshots")
     }
 
+    /// The certificates for people and their programs.
+    pub fn tls(&self) -> PathBuf {
+        self.root.join("tls")
+    }
+
+    /// The authorities of one side.
+    pub fn authorities(&self, side: Side) -> PathBuf {
+        self.tls().join("authorities").join(side.name())
+    }
+
     /// The parent of all members.
     pub fn members(&self) -> PathBuf {
         self.root.join("members")
@@ -83,6 +93,16 @@ impl MemberFolder {
     /// etcd's data folder.
     pub fn data(&self) -> PathBuf {
         self.root.join("data")
+    }
+
+    /// The member's certificate of one side, with its key.
+    pub fn certificate(&self, side: Side) -> PathBuf {
+        self.root.join("tls").join(side.name())
+    }
+
+    /// The certificates of the authorities that the member's process was started to trust on one side.
+    pub fn trust(&self, side: Side) -> PathBuf {
+        self.root.join("tls").join(format!("{side}-ca.crt"))
     }
 
     /// etcd's log; etcd rotates it.

@@ -18,10 +18,11 @@ use super::{
     folder::MemberFolder,
     ports,
     state::{MemberFile, Ports},
+    tls,
 };
 use crate::{
     member::{Addresses, Launch, render},
-    plan::{Admission, MemberName, Recipe},
+    plan::{Admission, MemberName, Recipe, Side, Sides, transport::Listen},
 };
 
 /// How long a process gets to end by itself before it is killed. Under load etcd takes up to 1.4 s (measured).
@@ -38,8 +39,10 @@ impl ProcessPlatform {
         recipe: &Recipe,
     ) -> Result<(), ProcessError> {
         let taken = self.taken_ports()?;
-        let ports =
-            ports::choose(self.first_port, serial, &taken).ok_or(ProcessError::NoPorts(self.first_port))?;
+        let begins = |side| recipe.transport.get(side).listen == Listen::Tls;
+        let secured = Sides { peer: begins(Side::Peer), client: begins(Side::Client) };
+        let ports = ports::choose(self.first_port, serial, secured, &taken)
+            .ok_or(ProcessError::NoPorts(self.first_port))?;
         let folder = self.folder.member(name);
         let fresh = self.folder.members().join(format!(".{name}.new"));
         let file = MemberFile {
@@ -99,12 +102,14 @@ impl ProcessPlatform {
                 "process {pid} already runs on its data folder; it is taken over at the next look"
             )));
         }
-        if let Some(port) = file.ports.all().into_iter().find(|port| !ports::is_free(*port)) {
+        if let Some(port) = file.ports.in_use(&file.transport).into_iter().find(|port| !ports::is_free(*port))
+        {
             return Err(refuse(format!(
                 "port {port} on 127.0.0.1 is taken by another program; stop that program (`ss -ltnp 'sport = :{port}'` \
                  names it), the member starts by itself then"
             )));
         }
+        self.prepare_certificates(&folder, &file).map_err(|error| refuse(error.to_string()))?;
         let errors = File::create(folder.stderr())
             .map_err(|source| FileError::io("creating", &folder.stderr(), source))?;
         let first_start = !file.started;
@@ -230,6 +235,22 @@ fn guard(folder: &MemberFolder, file: &MemberFile) -> Result<(), String> {
     }
 }
 
+/// Where a member listens and is reached. Under both schemes, clients are told of both, and peers of the one that the
+/// member list has at the first start.
+fn addresses(file: &MemberFile, admission: &Admission) -> Addresses {
+    let urls = |side| file.ports.urls(side, file.transport.get(side).listen);
+    let (client, peer) = (urls(Side::Client), urls(Side::Peer));
+    let told = admission.initial_cluster.iter().find(|one| one.name == file.name.0).map(|one| &one.url);
+    let advertised = told.filter(|url| peer.contains(url)).or(peer.first());
+    Addresses {
+        listen_client_url: client.join(","),
+        advertise_client_url: client.join(","),
+        advertise_peer_url: advertised.cloned().unwrap_or_default(),
+        listen_peer_url: peer.join(","),
+        listen_metrics_url: Some(file.ports.metrics_url()),
+    }
+}
+
 /// The flags of a member's etcd.
 fn arguments(
     folder: &MemberFolder,
@@ -243,11 +264,8 @@ fn arguments(
         version: file.version,
         options: &file.options,
         admission,
-        addresses: &Addresses::same(
-            file.ports.client_url(),
-            file.ports.peer_url(),
-            Some(file.ports.metrics_url()),
-        ),
+        addresses: &addresses(file, admission),
+        certificates: &tls::certificate_files(folder, file),
         data_dir: &folder.data().display().to_string(),
         log_file: Some(&folder.log().display().to_string()),
         first_start,

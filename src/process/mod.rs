@@ -5,6 +5,7 @@
 
 mod applied;
 pub mod binaries;
+mod certificates;
 mod child;
 pub mod files;
 pub mod folder;
@@ -17,6 +18,7 @@ mod ports;
 pub mod requests;
 pub mod setup;
 pub mod state;
+mod tls;
 
 use std::{
     collections::BTreeMap,
@@ -35,12 +37,13 @@ use self::{
     life::Life,
     observe::Fingerprint,
     state::{MemberFile, RecordFile},
+    tls::{Authorities, CertificateCache, TlsError},
 };
 use crate::{
     engine::{Observed, Platform},
     member::Snapshots,
     plan::{
-        Admission, ClusterId, MemberName, Recipe, Side, Sides, Step, status::ClusterStatus,
+        Admission, ClusterId, MemberName, Policy, Recipe, Side, Step, status::ClusterStatus,
         transport::AuthorityId, version::Minor,
     },
 };
@@ -74,6 +77,9 @@ pub enum ProcessError {
     /// No ports are left.
     #[error("no free ports were found from {0} on; choose another range with --port")]
     NoPorts(u16),
+    /// Certificates can't be kept.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// A process does not end.
     #[error("the process of member {name} could not be stopped: {source}")]
     NotStopped {
@@ -96,6 +102,8 @@ pub struct ProcessPlatform {
     seen: Mutex<Fingerprint>,
     ended: Arc<Notify>,
     snapshots: Arc<Snapshots>,
+    certificates: CertificateCache,
+    policy: Policy,
 }
 
 impl ProcessPlatform {
@@ -110,7 +118,14 @@ impl ProcessPlatform {
             seen: Mutex::default(),
             ended: Arc::new(Notify::new()),
             snapshots,
+            certificates: CertificateCache::default(),
+            policy: Policy::default(),
         }
+    }
+
+    /// Keeps certificates for as long as another policy says.
+    pub fn with_policy(self, policy: Policy) -> Self {
+        Self { policy, ..self }
     }
 
     /// The folder of the cluster.
@@ -153,6 +168,7 @@ impl ProcessPlatform {
             record = renewed.clone();
         }
         let (incarnations, endpoints) = self.observe_members(&accepted.desired, Timestamp::now())?;
+        let certificates = self.observe_certificates()?;
         let observed = Observed {
             cluster: record.name,
             uid: record.uid,
@@ -160,7 +176,8 @@ impl ProcessPlatform {
             desired: accepted.desired,
             record: record.record,
             incarnations,
-            certificates: Sides::default(),
+            certificates,
+            credentials: self.credentials()?,
             snapshots: self.snapshots.seen(),
             left: Vec::new(),
             domain: None,
@@ -190,6 +207,7 @@ impl Platform for ProcessPlatform {
 
     async fn observe(&self) -> Result<Observed, ProcessError> {
         let fingerprint = self.fingerprint();
+        self.keep_certificates();
         let (observed, renewed) = self.glance()?;
         if let Some(renewed) = renewed {
             files::write_yaml(&self.folder.record(), &renewed)?;
@@ -254,7 +272,8 @@ impl Platform for ProcessPlatform {
 
     async fn snapshot(&self, name: &MemberName, to: Minor) -> Result<(), ProcessError> {
         let (_, file) = self.member(name)?;
-        self.snapshots.begin(file.ports.client_url(), to);
+        let url = observe::client_url(&file);
+        self.snapshots.begin(url, self.credentials()?, to);
         Ok(())
     }
 
@@ -281,16 +300,17 @@ impl Platform for ProcessPlatform {
         Ok(())
     }
 
-    async fn add_authority(&self, _: Side) -> Result<(), ProcessError> {
-        Err(ProcessError::NoPorts(0))
+    async fn add_authority(&self, side: Side) -> Result<(), ProcessError> {
+        let record = self.record_file()?;
+        Ok(Authorities::add(&self.folder, side, &record.name, self.policy.authority_life)?)
     }
 
-    async fn use_authority(&self, _: Side, _: &AuthorityId) -> Result<(), ProcessError> {
-        Err(ProcessError::NoPorts(0))
+    async fn use_authority(&self, side: Side, id: &AuthorityId) -> Result<(), ProcessError> {
+        Ok(Authorities::appoint(&self.folder, side, id)?)
     }
 
-    async fn drop_authority(&self, _: Side, _: &AuthorityId) -> Result<(), ProcessError> {
-        Err(ProcessError::NoPorts(0))
+    async fn drop_authority(&self, side: Side, id: &AuthorityId) -> Result<(), ProcessError> {
+        Ok(Authorities::drop(&self.folder, side, id)?)
     }
 
     async fn record_formed(&self, cluster_id: ClusterId) -> Result<(), ProcessError> {

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     etcd::Endpoint,
-    plan::{Data, Desired, Incarnation, MemberName, Process, Transport},
+    plan::{Data, Desired, Incarnation, MemberName, Process, Side, Transport},
 };
 
 /// What changes when there is a reason to look again; cheap to take.
@@ -74,8 +74,8 @@ impl ProcessPlatform {
             endpoints.insert(
                 name,
                 Endpoint {
-                    client_url: file.ports.client_url(),
-                    peer_url: file.ports.peer_url(),
+                    client_url: client_url(&file),
+                    peer_url: safest(&file, Side::Peer),
                     metrics_url: Some(file.ports.metrics_url()),
                 },
             );
@@ -99,6 +99,15 @@ impl ProcessPlatform {
             .collect();
         Fingerprint { files, members }
     }
+}
+
+/// Where clients reach a member: under TLS, if it listens so.
+pub(super) fn client_url(file: &MemberFile) -> String {
+    safest(file, Side::Client)
+}
+
+fn safest(file: &MemberFile, side: Side) -> String {
+    file.ports.urls(side, file.transport.get(side).listen).pop().unwrap_or_default()
 }
 
 /// A member that this `up` has not met yet: its process may run since before.
@@ -161,15 +170,16 @@ fn unknown(
 }
 
 fn incarnation(folder: &MemberFolder, file: MemberFile, life: &Life, present: bool) -> Incarnation {
+    let mut peer_urls = file.ports.urls(Side::Peer, file.transport.peer.listen).into_iter();
     Incarnation {
         process: life.state(folder, &file),
         restart_requested: requests::restart_requested(folder),
         replace_requested: folder.replace_request().exists(),
         // While the very first process of a member has not been seen to write anything, an empty folder proves nothing.
         data: Data { started: file.started && !life.unproven, present },
-        peer_url: file.ports.peer_url(),
-        second_peer_url: None,
-        client_url: file.ports.client_url(),
+        client_url: client_url(&file),
+        peer_url: peer_urls.next().unwrap_or_default(),
+        second_peer_url: peer_urls.next(),
         name: file.name,
         created: file.created,
         version: file.version,

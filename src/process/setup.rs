@@ -55,7 +55,7 @@ pub(super) fn clear_debris(folder: &Folder) -> Result<(), FileError> {
 /// # Errors
 /// When the file system refuses.
 pub fn wipe(folder: &Folder) -> Result<(), FileError> {
-    for path in [folder.members(), folder.snapshots()] {
+    for path in [folder.members(), folder.snapshots(), folder.tls()] {
         match fs::remove_dir_all(&path) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 return Err(FileError::io("deleting", &path, error));

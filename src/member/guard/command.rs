@@ -8,7 +8,7 @@ use std::{
 use super::words::{Assignment, CLIENT_PORT, METRICS_PORT, PEER_PORT};
 use crate::{
     member::{Addresses, Launch, render},
-    plan::{Admission, ClusterState, Peer},
+    plan::{Admission, ClusterState, Peer, Sides},
 };
 
 /// All addresses of the family of a Pod's own address; those of IPv4 while it has none.
@@ -53,6 +53,7 @@ pub fn flags(
         options: &assignment.options,
         admission: &admission.unwrap_or_else(unknown),
         addresses,
+        certificates: &Sides::default(),
         data_dir: &data.display().to_string(),
         log_file: None,
         first_start,

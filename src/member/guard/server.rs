@@ -16,7 +16,7 @@ use super::{
     desk::{Desk, Objection},
     words::{Start, TakeSnapshot},
 };
-use crate::etcd::http::Http;
+use crate::etcd::{Credentials, http::Http};
 
 /// The largest word that is read, in bytes. An admission of nine members is two kilobytes.
 const LIMIT: usize = 64 * 1024;
@@ -102,7 +102,7 @@ async fn snapshot(State(desk): State<Arc<Desk>>, headers: HeaderMap, body: Bytes
     }
     match serde_json::from_slice::<TakeSnapshot>(&body) {
         Ok(wanted) => {
-            desk.snapshots.begin(desk.assignment.client_url.clone(), wanted.to);
+            desk.snapshots.begin(desk.assignment.client_url.clone(), Credentials::default(), wanted.to);
             (StatusCode::ACCEPTED, String::new())
         }
         Err(error) => (StatusCode::BAD_REQUEST, format!("the body names no minor version: {error}\n")),

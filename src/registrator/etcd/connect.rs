@@ -1,16 +1,16 @@
 //! A connection to one endpoint, with TLS and a login where they are asked for.
 
-use std::{fs, io, sync::Arc};
+use std::{fs, io};
 
 use etcd_client::{Channel, Client, ConnectOptions};
-use hyper_rustls::HttpsConnector;
-use rustls::{
-    ClientConfig, RootCertStore,
-    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
-};
+use rustls::ClientConfig;
 use tower::util::BoxCloneSyncService;
 
-use crate::{etcd::connector, registrator::cli::Access};
+use crate::{
+    etcd::{CredentialsError, connector, secured, speaking_h2, tls_config},
+    pki::SecretKey,
+    registrator::cli::Access,
+};
 
 /// Why no connection can be prepared.
 #[derive(Debug, thiserror::Error)]
@@ -48,12 +48,7 @@ pub(super) async fn connect(access: &Access, url: &str) -> Result<Client, Connec
     // Not etcd-client's own balanced channel: that one hides which endpoint is down.
     let channel = match url.starts_with("https://") {
         false => endpoint.connect_with_connector_lazy(connector()),
-        true => {
-            let mut tcp = connector();
-            tcp.enforce_http(false);
-            let secure = HttpsConnector::from((tcp, Arc::new(tls(access)?)));
-            endpoint.connect_with_connector_lazy(secure)
-        }
+        true => endpoint.connect_with_connector_lazy(secured(speaking_h2(&tls(access)?))),
     };
     let channel = tower::ServiceExt::map_err(channel, tower::BoxError::from);
     let mut options = ConnectOptions::new().with_require_leader(true);
@@ -73,40 +68,24 @@ fn text(what: &'static str, path: &str) -> Result<String, ConnectError> {
 }
 
 fn tls(access: &Access) -> Result<ClientConfig, ConnectError> {
-    let content = |what, path: &str, why: &dyn std::fmt::Display| ConnectError::Content {
-        what,
-        path: path.to_owned(),
-        why: why.to_string(),
-    };
-    let certificates = |what: &'static str, path: &str| {
-        let pem = text(what, path)?;
-        CertificateDer::pem_slice_iter(pem.as_bytes())
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(|error| content(what, path, &error))
-    };
     // Without a file of its own, the certificates that the system trusts.
     let ca = access.ca_file.as_deref().unwrap_or("/etc/ssl/certs/ca-certificates.crt");
-    let mut roots = RootCertStore::empty();
-    let (good, _) = roots.add_parsable_certificates(certificates("CA file", ca)?);
-    if good == 0 {
-        return Err(content("CA file", ca, &"there is no certificate in it"));
-    }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| content("CA file", ca, &error))?
-        .with_root_certificates(roots);
-    let mut config = match (&access.cert_file, &access.key_file) {
-        (Some(cert), Some(key)) => {
-            let pem = text("key file", key)?;
-            let private = PrivateKeyDer::from_pem_slice(pem.as_bytes())
-                .map_err(|error| content("key file", key, &error))?;
-            builder
-                .with_client_auth_cert(certificates("certificate file", cert)?, private)
-                .map_err(|error| content("certificate file", cert, &error))?
+    let authorities = text("CA file", ca)?;
+    let own = match (&access.cert_file, &access.key_file) {
+        (Some(certificate), Some(key)) => {
+            Some((text("certificate file", certificate)?, SecretKey::new(text("key file", key)?)))
         }
-        _ => builder.with_no_client_auth(),
+        _ => None,
     };
-    config.alpn_protocols = vec![b"h2".to_vec()];
-    Ok(config)
+    let own = own.as_ref().map(|(certificate, key)| (certificate.as_str(), key));
+    tls_config(&authorities, own).map_err(|error| {
+        let (what, path) = match error {
+            CredentialsError::Authorities(_) => ("CA file", Some(ca)),
+            CredentialsError::Key => ("key file", access.key_file.as_deref()),
+            CredentialsError::Certificate(_) | CredentialsError::Unusable(_) => {
+                ("certificate file", access.cert_file.as_deref())
+            }
+        };
+        ConnectError::Content { what, path: path.unwrap_or(ca).to_owned(), why: error.to_string() }
+    })
 }
