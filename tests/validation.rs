@@ -185,7 +185,18 @@ fn any_spec() -> impl Strategy<Value = String> {
         ]),
     )
         .prop_map(
-            |(size, version, storage, bootstrap, (heartbeat, election), mode, retention, flag, variable, tls)| {
+            |(
+                size,
+                version,
+                storage,
+                bootstrap,
+                (heartbeat, election),
+                mode,
+                retention,
+                flag,
+                variable,
+                tls,
+            )| {
                 let mut etcd = mode.to_owned();
                 if !retention.is_empty() {
                     etcd += &format!("autoCompactionRetention: {retention:?}, ");

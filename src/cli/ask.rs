@@ -12,6 +12,10 @@ use crate::{
     process::{folder::Folder, lock::Lock, requests},
 };
 
+/// What comes of it, since it takes a while.
+pub(super) const ROTATION: &str = "new authorities will take over: members are restarted one by one to trust them, certificates \
+                                   are made anew, and members are restarted one by one to trust the old ones no more\n";
+
 pub(super) async fn replace(dir: &Dir, args: &AskArgs) -> Result<(), CommandError> {
     let (folder, name) = find(dir, &args.name, &args.wait)?;
     requests::replace(&folder, &name, Timestamp::now()).map_err(CommandError::failed)?;
@@ -48,6 +52,13 @@ pub(super) async fn restart(dir: &Dir, args: &RestartArgs) -> Result<(), Command
         names.iter().all(|name| requests::restarted_since(&folder, name, asked) && ready(name))
     })
     .await
+}
+
+pub(super) fn rotate_certificates(dir: &Dir) -> Result<(), CommandError> {
+    let folder = Folder::new(&dir.dir);
+    show::read(&folder)?;
+    requests::rotate_certificates(&folder, Timestamp::now()).map_err(CommandError::failed)?;
+    exit::print(ROTATION)
 }
 
 /// All members there are.

@@ -91,6 +91,8 @@ pub enum Command {
     Replace(AskArgs),
     /// Restart a member on its own data, or all members of a cluster one by one.
     Restart(RestartArgs),
+    /// Replace the certificate authorities of a cluster by new ones, step by step, while it serves.
+    RotateCertificates(RotateArgs),
     /// Say what would be done next and why, and the exact etcd flags of each member.
     Explain {
         /// Which cluster.
@@ -155,7 +157,7 @@ pub struct UpArgs {
     /// Where to serve /metrics, /healthz and /readyz, for instance 127.0.0.1:9180.
     #[arg(long, value_name = "ADDRESS")]
     http: Option<SocketAddr>,
-    /// The first port to try for members; each takes three of every ten from there on.
+    /// The first port to try for members; each takes five of every ten from there on.
     #[arg(long, default_value_t = 2379, value_name = "PORT")]
     port: u16,
 }
@@ -173,6 +175,16 @@ pub struct RestartArgs {
     all: bool,
     #[command(flatten)]
     wait: WaitArgs,
+}
+
+/// `quorate rotate-certificates`.
+#[derive(Debug, Args)]
+pub struct RotateArgs {
+    #[command(flatten)]
+    target: Target,
+    /// The EtcdCluster, on Kubernetes; without it, the only one of the namespace.
+    #[arg(value_name = "CLUSTER")]
+    cluster: Option<String>,
 }
 
 /// `quorate replace`, and `quorate restart` of one member.
@@ -299,6 +311,10 @@ pub async fn run(cli: Cli, build: Build) -> Result<(), CommandError> {
         Command::Restart(args) => match args.target.folder() {
             Some(dir) => ask::restart(dir, &args).await,
             None => cluster::restart(&args).await,
+        },
+        Command::RotateCertificates(args) => match args.target.folder() {
+            Some(dir) => ask::rotate_certificates(dir),
+            None => cluster::rotate_certificates(&args.target, args.cluster.as_deref()).await,
         },
         Command::Explain { target, cluster, output } => match target.folder() {
             Some(dir) => explain::run(dir, output).await,

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     api::{manifest::Manifest, validate},
     engine::{Engine, Platform},
-    plan::{self, Decision, Policy, status::ClusterStatus},
+    plan::{self, Decision, Policy, Scheme, status::ClusterStatus},
     process::{
         ProcessPlatform, binaries::Binaries, files, folder::Folder, lock::Lock, manifest::follow, setup,
         state::RecordFile,
@@ -132,7 +132,7 @@ async fn look_after(
         let rest = match pass {
             Ok(pass) => {
                 last_error.clear();
-                available = announce(&pass.status, available);
+                available = announce(&pass.status, engine.platform().folder(), available);
                 if let Some(view) = &mut view {
                     view.show(&pass.status);
                 }
@@ -183,14 +183,25 @@ async fn show_blind(engine: &mut Engine<ProcessPlatform>, status: ClusterStatus)
 }
 
 /// Says where clients find the cluster, once it serves.
-fn announce(status: &ClusterStatus, before: bool) -> bool {
+fn announce(status: &ClusterStatus, folder: &Folder, before: bool) -> bool {
     let available = status.is("Available");
     if available && !before {
         let urls: Vec<_> =
             status.members.iter().filter(|one| one.ready).map(|one| one.client_url.as_str()).collect();
-        info!("the cluster serves: export ETCDCTL_ENDPOINTS={}", urls.join(","));
+        info!("the cluster serves: {}", etcdctl(&urls, folder));
     }
     available
+}
+
+/// What etcdctl has to be told.
+fn etcdctl(urls: &[&str], folder: &Folder) -> String {
+    let mut variables = vec![format!("ETCDCTL_ENDPOINTS={}", urls.join(","))];
+    if urls.iter().any(|url| Scheme::of(url) == Scheme::Https) {
+        let files = [("CACERT", "ca.crt"), ("CERT", "client.crt"), ("KEY", "client.key")];
+        let path = |file: &str| folder.tls().join(file).display().to_string();
+        variables.extend(files.map(|(variable, file)| format!("ETCDCTL_{variable}={}", path(file))));
+    }
+    format!("export {}", variables.join(" "))
 }
 
 async fn stop(mut engine: Engine<ProcessPlatform>) -> Result<(), CommandError> {

@@ -19,6 +19,8 @@ pub const RESTART: &str = "quorate.dev/restart-requested";
 /// Annotation of an EtcdCluster: when a person asked for a restart of all its members, as `kubectl rollout restart` writes
 /// it for workloads of Kubernetes.
 pub const RESTART_ALL: &str = "quorate.dev/restartedAt";
+/// Annotation of an EtcdCluster: when a person asked for new certificate authorities.
+pub const ROTATE: &str = "quorate.dev/rotateCertificates";
 /// Annotation of an EtcdMember: a person asked to have it replaced.
 pub const REPLACE: &str = "quorate.dev/replace-requested";
 /// The condition of a Pod that opens the readiness gate: the cluster formed, and the member is a voter that stays.

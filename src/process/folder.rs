@@ -47,6 +47,11 @@ impl Folder {
         self.root.join("down.request")
     }
 
+    /// There once a person asked for new certificate authorities; holds the time.
+    pub fn rotation_request(&self) -> PathBuf {
+        self.root.join("rotate-certificates.request")
+    }
+
     /// Where snapshots of the data are kept from before a change of the minor version.
     pub fn snapshots(&self) -> PathBuf {
         self.root.join("snapshots")

@@ -5,6 +5,7 @@ use super::{
     binaries::Binaries,
     files::{self, FileError},
     folder::Folder,
+    requests,
     state::RecordFile,
 };
 use crate::{
@@ -43,6 +44,7 @@ pub(super) fn accept(
         problems: problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
     })?;
     desired.not_applied = problems;
+    desired.rotate = requests::rotation_requested(folder);
     desired.unfit = member::unknown_flags(&desired.options, desired.version);
     // A command that only looks knows no programs.
     if binaries.lacks(desired.version) && record.record.cluster_id.is_some() {

@@ -86,7 +86,11 @@ impl ProcessPlatform {
 
     pub(super) fn fingerprint(&self) -> Fingerprint {
         let modified = |path: &std::path::Path| fs::metadata(path).and_then(|meta| meta.modified()).ok();
-        let mut files = vec![modified(&self.folder.manifest()), modified(&self.folder.down_request())];
+        let mut files = vec![
+            modified(&self.folder.manifest()),
+            modified(&self.folder.down_request()),
+            modified(&self.folder.rotation_request()),
+        ];
         let lives = self.lives();
         let members = lives
             .iter()

@@ -288,7 +288,8 @@ fn tls(cases: &mut Vec<Case>) {
         create(&format!("{{{side}: {{mode: ManagedByTheOperator}}}}"), Malformed("use Managed or Disabled"));
         create(&format!("{{{side}: Managed}}"), Malformed("spec.tls"));
     }
-    for accepted in ["mode: Managed, plaintext: true", "plaintext: true", "mode: Disabled, plaintext: false"] {
+    for accepted in ["mode: Managed, plaintext: true", "plaintext: true", "mode: Disabled, plaintext: false"]
+    {
         create(&format!("{{client: {{{accepted}}}}}"), Accepted);
     }
     create("{client: {mode: Disabled, plaintext: null}}", Accepted);

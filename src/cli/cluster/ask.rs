@@ -12,6 +12,7 @@ use crate::{
     api::EtcdMember,
     cli::{
         AskArgs, RestartArgs, Target, WaitArgs,
+        ask::ROTATION,
         exit::{self, CommandError, ExitCode},
         wait::{Actor, follow},
     },
@@ -102,6 +103,17 @@ async fn restart_all(server: &Server, name: Option<&str>, wait: &WaitArgs) -> Re
         Ok((status, done))
     })
     .await
+}
+
+/// `quorate rotate-certificates`.
+pub(in crate::cli) async fn rotate_certificates(
+    target: &Target,
+    name: Option<&str>,
+) -> Result<(), CommandError> {
+    let server = Server::of(target).await?;
+    let cluster = server.cluster(name).await?;
+    server.annotate_cluster(&cluster, labels::ROTATE, &Timestamp::now().to_string()).await?;
+    exit::print(ROTATION)
 }
 
 /// `quorate scale`.

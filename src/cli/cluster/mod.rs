@@ -8,6 +8,6 @@ mod fault;
 mod server;
 mod status;
 
-pub(super) use ask::{replace, restart, scale};
+pub(super) use ask::{replace, restart, rotate_certificates, scale};
 pub(super) use explain::explain;
 pub(super) use status::{member_list, status, status_of_all};
