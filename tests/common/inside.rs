@@ -28,7 +28,7 @@ pub async fn engine(up: &Up, policy: Policy) -> Engine<ProcessPlatform> {
     let programs: Vec<_> =
         std::iter::once(&up.binary).chain(&up.others).map(|one| one.path.clone()).collect();
     let binaries = Binaries::find(&programs).await.unwrap();
-    let platform = ProcessPlatform::new(folder, binaries, up.port);
+    let platform = ProcessPlatform::new(folder, binaries, up.port).with_policy(policy);
     Engine::new(platform, policy, Arc::new(Metrics::default()), None)
 }
 

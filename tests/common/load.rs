@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
-    path::Path,
+    path::{Path, PathBuf},
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -11,8 +11,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use etcd_client::{Client, ConnectOptions, GetOptions};
+use etcd_client::{Channel, Client, ConnectOptions, GetOptions};
+use hyper_rustls::HttpsConnector;
+use hyper_util::client::legacy::connect::HttpConnector;
+use quorate::{etcd::tls_config, pki::SecretKey};
+use rustls::ClientConfig;
 use tokio::sync::OnceCell;
+use tower::{ServiceExt, util::BoxCloneSyncService};
 
 use super::up::read_status;
 
@@ -31,8 +36,15 @@ static LOADS: AtomicUsize = AtomicUsize::new(0);
 pub struct Load {
     stop: Arc<AtomicBool>,
     thread: JoinHandle<Outcome>,
-    endpoints: Endpoints,
+    door: Arc<Door>,
     prefix: String,
+}
+
+/// Where the cluster is found, and with what.
+struct Door {
+    endpoints: Endpoints,
+    /// The folder with ca.crt, client.crt and client.key, for URLs under TLS. Read at each new connection.
+    tls: PathBuf,
 }
 
 /// Where clients are told to go, asked again and again.
@@ -87,28 +99,35 @@ impl Outcome {
 impl Load {
     /// Begins to put `rate` keys a second into the cluster of a folder.
     pub fn start(dir: &Path, rate: u32) -> Self {
+        let tls = dir.join("tls");
         let dir = dir.to_owned();
-        Self::at(Arc::new(move || endpoints(&dir)), rate)
+        Self::secured(Arc::new(move || endpoints(&dir)), tls, rate)
     }
 
-    /// Begins to put `rate` keys a second where `endpoints` says.
+    /// Begins to put `rate` keys a second where `endpoints` says, in plain text.
     pub fn at(endpoints: Endpoints, rate: u32) -> Self {
+        Self::secured(endpoints, PathBuf::new(), rate)
+    }
+
+    /// The same under TLS, where a URL says so; `tls` is a folder with ca.crt, client.crt and client.key.
+    pub fn secured(endpoints: Endpoints, tls: PathBuf, rate: u32) -> Self {
+        let door = Arc::new(Door { endpoints, tls });
         let stop = Arc::new(AtomicBool::new(false));
         // Several programs may load one cluster.
         let number = LOADS.fetch_add(1, Ordering::Relaxed);
         let prefix = format!("load/{}/{number}/", std::process::id());
         let thread = {
-            let (stop, endpoints, prefix) = (Arc::clone(&stop), Arc::clone(&endpoints), prefix.clone());
-            std::thread::spawn(move || run(&*endpoints, &prefix, rate, &stop))
+            let (stop, door, prefix) = (Arc::clone(&stop), Arc::clone(&door), prefix.clone());
+            std::thread::spawn(move || run(door, &prefix, rate, &stop))
         };
-        Self { stop, thread, endpoints, prefix }
+        Self { stop, thread, door, prefix }
     }
 
     /// Ends it, and reads every acknowledged key back.
     pub fn finish(self) -> Outcome {
         self.stop.store(true, Ordering::Relaxed);
         let mut outcome = self.thread.join().unwrap();
-        outcome.lost = lost(&self.endpoints, &self.prefix, &outcome.acked);
+        outcome.lost = lost(&self.door, &self.prefix, &outcome.acked);
         outcome
     }
 }
@@ -122,12 +141,36 @@ fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
 }
 
+/// A client of the member at a plain URL.
 pub async fn connect(url: &str) -> Option<Client> {
     let options = ConnectOptions::new().with_connect_timeout(TRY).with_timeout(TRY);
     Client::connect([url], Some(options)).await.ok()
 }
 
+/// A client of the member at a URL; under TLS with the certificates in a folder.
+pub async fn connect_with(url: &str, tls: &Path) -> Option<Client> {
+    if !url.starts_with("https://") {
+        return connect(url).await;
+    }
+    let read = |name: &str| std::fs::read_to_string(tls.join(name)).ok();
+    let key = SecretKey::new(read("client.key")?);
+    connect_as(url, tls_config(&read("ca.crt")?, Some((&read("client.crt")?, &key))).ok()?).await
+}
+
+/// A client of the member at a URL under TLS.
+pub async fn connect_as(url: &str, mut config: ClientConfig) -> Option<Client> {
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    let mut tcp = HttpConnector::new();
+    tcp.enforce_http(false);
+    tcp.set_nodelay(true);
+    let endpoint = tonic::transport::Endpoint::from_shared(url.to_owned()).ok()?.connect_timeout(TRY);
+    let channel = endpoint.connect_with_connector_lazy(HttpsConnector::from((tcp, Arc::new(config))));
+    let channel = Channel::Custom(BoxCloneSyncService::new(channel.map_err(tower::BoxError::from)));
+    Client::from_channel(channel, None).await.ok()
+}
+
 struct Shared {
+    door: Arc<Door>,
     prefix: String,
     /// One connection to each endpoint, made by the first that wants it: one for every put that waits would be a storm.
     clients: Mutex<HashMap<String, Arc<OnceCell<Client>>>>,
@@ -136,11 +179,12 @@ struct Shared {
     turn: AtomicUsize,
 }
 
-fn run(follow: &dyn Fn() -> Vec<String>, prefix: &str, rate: u32, stop: &AtomicBool) -> Outcome {
+fn run(door: Arc<Door>, prefix: &str, rate: u32, stop: &AtomicBool) -> Outcome {
     let shared = Arc::new(Shared {
         prefix: prefix.to_owned(),
         clients: Mutex::default(),
-        endpoints: Mutex::new(follow()),
+        endpoints: Mutex::new((door.endpoints)()),
+        door,
         outcome: Mutex::default(),
         turn: AtomicUsize::new(0),
     });
@@ -160,7 +204,7 @@ fn run(follow: &dyn Fn() -> Vec<String>, prefix: &str, rate: u32, stop: &AtomicB
             }
             if followed.elapsed() >= FOLLOW {
                 followed = Instant::now();
-                let now = follow();
+                let now = (shared.door.endpoints)();
                 if !now.is_empty() {
                     shared.clients.lock().unwrap().retain(|url, _| now.contains(url));
                     *shared.endpoints.lock().unwrap() = now;
@@ -199,7 +243,8 @@ async fn put(shared: Arc<Shared>, number: usize) {
 
 async fn put_at(shared: &Shared, url: &str, number: usize) -> bool {
     let connection = Arc::clone(shared.clients.lock().unwrap().entry(url.to_owned()).or_default());
-    let made = connection.get_or_try_init(|| async { connect(url).await.ok_or(()) }).await;
+    let made =
+        connection.get_or_try_init(|| async { connect_with(url, &shared.door.tls).await.ok_or(()) }).await;
     let Ok(mut client) = made.cloned() else { return false };
     client.put(key(&shared.prefix, number), number.to_string(), None).await.is_ok()
 }
@@ -209,11 +254,11 @@ fn key(prefix: &str, number: usize) -> String {
 }
 
 /// How many of the acknowledged keys a linearizable read does not find. The cluster may need a moment to serve again.
-fn lost(endpoints: &Endpoints, prefix: &str, acked: &BTreeMap<usize, Instant>) -> usize {
+fn lost(door: &Door, prefix: &str, acked: &BTreeMap<usize, Instant>) -> usize {
     let start = Instant::now();
     let found = loop {
-        let urls = endpoints();
-        match runtime().block_on(read(&urls, prefix)) {
+        let urls = (door.endpoints)();
+        match runtime().block_on(read(&urls, &door.tls, prefix)) {
             Some(found) => break found,
             None => assert!(start.elapsed() < READ, "no member of {urls:?} answers a linearizable read"),
         }
@@ -223,11 +268,12 @@ fn lost(endpoints: &Endpoints, prefix: &str, acked: &BTreeMap<usize, Instant>) -
 }
 
 /// The keys that the first member to answer has.
-async fn read(endpoints: &[String], prefix: &str) -> Option<HashSet<String>> {
+async fn read(endpoints: &[String], tls: &Path, prefix: &str) -> Option<HashSet<String>> {
     for url in endpoints {
-        let Some(mut client) = connect(url).await else { continue };
+        let Some(mut client) = connect_with(url, tls).await else { continue };
         let options = GetOptions::new().with_prefix().with_keys_only();
-        let Ok(found) = client.get(prefix, Some(options)).await else { continue };
+        let asked = tokio::time::timeout(TRY * 5, client.get(prefix, Some(options))).await;
+        let Ok(Ok(found)) = asked else { continue };
         return Some(found.kvs().iter().map(|kv| String::from_utf8_lossy(kv.key()).into_owned()).collect());
     }
     None

@@ -64,6 +64,11 @@ impl Up {
 
     /// The same with further arguments.
     pub fn run_with(&mut self, more: &[&str]) {
+        self.run_logging(more, None);
+    }
+
+    /// The same, with another level of its log.
+    pub fn run_logging(&mut self, more: &[&str], level: Option<&str>) {
         let log = File::options().create(true).append(true).open(self.log_path()).unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_quorate"))
             .args(["up", "--dir"])
@@ -74,6 +79,7 @@ impl Up {
             .args(["--port", &self.port.to_string()])
             .args(more)
             .env_remove("RUST_LOG")
+            .envs(level.map(|level| ("RUST_LOG", level)))
             .stdout(log.try_clone().unwrap())
             .stderr(log)
             .spawn()
