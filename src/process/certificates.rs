@@ -21,7 +21,7 @@ impl ProcessPlatform {
 
     /// How the members are talked to.
     pub(super) fn credentials(&self) -> Result<Credentials, ProcessError> {
-        Ok(self.certificates.credentials(&self.authorities()?, self.policy.leaf_life)?)
+        Ok(self.certificates.credentials(&self.folder, &self.authorities()?, self.policy.leaf_life)?)
     }
 
     /// The members whose files can be read.

@@ -89,6 +89,16 @@ pub(in crate::process) fn keep_client_leaf(
     Ok(())
 }
 
+/// The certificate for people with its key, if it can be used.
+fn peoples(folder: &Folder, known: &Authorities) -> Result<Option<Issued>, FileError> {
+    let place = folder.tls();
+    let usable = matches!(read(&place, ["client.crt", "client.key"], known)?, Kept::Leaf(_));
+    let certificate = files::read(&place.join("client.crt"))?;
+    let key = files::read(&place.join("client.key"))?.map(SecretKey::new);
+    let issued = certificate.zip(key).map(|(certificate, key)| Issued { certificate, key });
+    Ok(issued.filter(|_| usable))
+}
+
 fn read(folder: &Path, [certificate, key]: [&str; 2], known: &Authorities) -> Result<Kept, FileError> {
     let certificate = files::read(&folder.join(certificate))?;
     let key = files::read(&folder.join(key))?.map(SecretKey::new);
@@ -171,9 +181,11 @@ struct Made {
 }
 
 impl CertificateCache {
-    /// What to talk to members with, made anew when the authorities changed or it gets old.
+    /// What to talk to members with, made anew when the authorities changed or it gets old. While nobody can sign for
+    /// clients, the certificate for people serves.
     pub(in crate::process) fn credentials(
         &self,
+        folder: &Folder,
         known: &Sides<Authorities>,
         life: Duration,
     ) -> Result<Credentials, TlsError> {
@@ -183,15 +195,22 @@ impl CertificateCache {
         if let Some(made) = made.as_ref().filter(|made| made.from == from && now < made.until) {
             return Ok(made.credentials.clone());
         }
-        let config = |authorities: &Authorities| -> Result<_, TlsError> {
-            let Some(issuer) = authorities.issuer() else { return Ok(None) };
-            let request = Request { common_name: "quorate-operator".into(), names: Vec::new() };
-            let own = issuer.issue(&request, now, life)?;
+        let config = |side: Side| -> Result<_, TlsError> {
+            let authorities = known.get(side);
+            let own = match (authorities.issuer(), side) {
+                (Some(issuer), _) => {
+                    let request = Request { common_name: "quorate-operator".into(), names: Vec::new() };
+                    Some(issuer.issue(&request, now, life)?)
+                }
+                (None, Side::Client) => peoples(folder, authorities)?,
+                (None, Side::Peer) => None,
+            };
+            let Some(own) = own else { return Ok(None) };
             let until = Certificate::read(&own.certificate)?.until;
             let config = tls_config(&authorities.whole_bundle(), Some((&own.certificate, &own.key)))?;
             Ok(Some((Arc::new(config), until)))
         };
-        let (client, peer) = (config(&known.client)?, config(&known.peer)?);
+        let (client, peer) = (config(Side::Client)?, config(Side::Peer)?);
         let ends = client.iter().chain(&peer).map(|(_, until)| renewal(now, *until)).min();
         let credentials =
             Credentials { client: client.map(|(config, _)| config), peer: peer.map(|(config, _)| config) };
