@@ -83,6 +83,12 @@ impl Model {
                 self.cover.hit("undrain");
                 Ok(self.set_draining(name, None))
             }
+            Step::AddAuthority { .. }
+            | Step::UseAuthority { .. }
+            | Step::DropAuthority { .. }
+            | Step::UpdatePeerUrl { .. } => {
+                panic!("no certificates are simulated")
+            }
             Step::AddLearner { peer_url, .. } => {
                 let Some(place) = self.places.iter().find(|place| place.url == *peer_url) else {
                     return Ok(Err("no such place"));

@@ -5,7 +5,7 @@ use std::{collections::HashSet, fmt::Write as _};
 use jiff::Timestamp;
 use quorate::plan::{
     Admission, ClusterSize, Data, Desired, EtcdOptions, EtcdVersion, Incarnation, MemberId, MemberName,
-    Policy, Process, Record, Report, divergence::Divergence,
+    Policy, Process, Record, Report, Sides, Transport, divergence::Divergence,
 };
 
 use crate::{coverage::Coverage, etcd::Etcd, log::Log, rng::Rng};
@@ -107,6 +107,8 @@ impl Model {
                 size,
                 version: version(16),
                 options: EtcdOptions::default(),
+                tls: Sides::default(),
+                rotate: None,
                 token: None,
                 paused: false,
                 adopt: false,
@@ -156,10 +158,12 @@ impl Model {
         Incarnation {
             name: place.name.clone(),
             peer_url: place.url.clone(),
+            second_peer_url: None,
             client_url: String::new(),
             created: at(place.created),
             version: place.version,
             options: place.options.clone(),
+            transport: Transport::default(),
             admission: place.admission.clone(),
             process: match &place.process {
                 State::NotStarted => Process::NotStarted,

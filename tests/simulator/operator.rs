@@ -1,7 +1,7 @@
 //! The operator as an engine runs it: observe, decide, carry the steps out in order, stop at the first that fails.
 //! It keeps nothing from one pass to the next, so ending it is nothing but not going on.
 
-use quorate::plan::{self, Decision, Incarnation, Listed, Membership, Step, World, status};
+use quorate::plan::{self, Decision, Incarnation, Listed, Membership, Sides, Step, World, status};
 
 use crate::{
     invariants::{self, Violation},
@@ -123,6 +123,7 @@ impl Model {
             record: self.record.clone(),
             incarnations,
             membership,
+            certificates: Sides::default(),
             divergence: self.divergence.clone(),
             domain: None,
             policy: self.policy,
