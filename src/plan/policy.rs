@@ -30,7 +30,15 @@ pub struct Policy {
     pub sizes: Duration,
     /// The shortest time between two comparisons of the members' data.
     pub compare: Duration,
+    /// How long an authority of the cluster's own is valid; it is replaced after two thirds of that.
+    pub authority_life: Duration,
+    /// How long a certificate that it signs is valid; it is renewed after two thirds of that.
+    pub leaf_life: Duration,
+    /// From a new authority or certificate until every client has it: they read files, or a Secret that the kubelet brings.
+    pub spread: Duration,
 }
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
 
 impl Default for Policy {
     fn default() -> Self {
@@ -47,6 +55,9 @@ impl Default for Policy {
             words: Duration::ZERO,
             sizes: Duration::ZERO,
             compare: Duration::from_secs(45),
+            authority_life: DAY * 3650,
+            leaf_life: DAY * 365,
+            spread: Duration::from_secs(5),
         }
     }
 }
@@ -62,6 +73,8 @@ impl Policy {
             sizes: Duration::from_secs(60),
             bootstrap: Duration::from_secs(30),
             certain: Duration::from_secs(3),
+            // The kubelet refreshes a mounted Secret about once a minute.
+            spread: Duration::from_secs(120),
             ..Self::default()
         }
     }

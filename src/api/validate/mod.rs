@@ -64,6 +64,7 @@ pub fn check(name: &str, spec: &EtcdClusterSpec) -> Result<Desired, Vec<Problem>
             version,
             options,
             tls: Sides::default(),
+            client_plaintext: false,
             rotate: None,
             token: spec.token().map(str::to_owned),
             paused: spec.paused,
