@@ -16,7 +16,7 @@ use quorate::{
         render::{self, RenderError, Surroundings, Template},
     },
     member::guard::words::Assignment,
-    plan::{MemberName, PeerDomain, Recipe, Transport},
+    plan::{MemberName, PeerDomain, Recipe, Scheme, Transport},
     yaml,
 };
 use serde_json::{Value, json};
@@ -93,7 +93,7 @@ fn the_guard_is_told_who_it_is() {
     let told: Assignment = serde_json::from_str(&text).unwrap();
     let domain = render::peer_domain("demo", "tests", "cluster.local");
     assert_eq!(domain, "demo-peers.tests.svc.cluster.local");
-    assert_eq!(told.peer_url, PeerDomain(domain.clone()).peer_url(&told.name));
+    assert_eq!(told.peer_url, PeerDomain(domain.clone()).peer_url(&told.name, Scheme::Http));
     assert_eq!(told.client_url, format!("http://demo-x4k2p.{domain}:2379"));
     assert_eq!((told.peers, told.uid.as_str()), (domain, "6d1c0f2e-0000-4000-8000-000000000002"));
     assert_eq!((told.version.to_string(), told.started), ("3.5.35".into(), true));

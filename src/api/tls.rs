@@ -59,6 +59,11 @@ impl Tls {
         let client = spec.and_then(|tls| tls.client.as_ref()).and_then(|client| client.mode.as_deref());
         Sides { peer: source(peer), client: source(client) }
     }
+
+    /// Whether clients are served in plain text beside TLS.
+    pub fn client_plaintext(spec: Option<&Self>) -> bool {
+        spec.and_then(|tls| tls.client.as_ref()).is_some_and(|client| client.plaintext)
+    }
 }
 
 fn source(mode: Option<&str>) -> Source {

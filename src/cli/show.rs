@@ -11,7 +11,7 @@ use super::{
     table,
 };
 use crate::{
-    plan::status::{ClusterStatus, MemberStatus},
+    plan::status::{ClusterStatus, MemberStatus, SideStatus},
     process::{files, folder::Folder, lock::Lock},
     yaml,
 };
@@ -195,6 +195,16 @@ fn for_people(status: &ClusterStatus, wide: bool) -> String {
             ]
         })
         .collect();
+    if let Some(certificates) = &status.certificates {
+        let sides = [("peer", &certificates.peer), ("client", &certificates.client)];
+        let rows: Vec<_> = sides
+            .into_iter()
+            .filter_map(|(name, side)| Some(certificates_row(name, side.as_ref()?)))
+            .collect();
+        text.push('\n');
+        let header = ["CERTIFICATES", "SOURCE", "EXPIRE", "AUTHORITY", "AUTHORITY EXPIRES", "ROTATION"];
+        text.push_str(&table::columns(&header, &rows));
+    }
     text.push('\n');
     text.push_str(&table::columns(&["CONDITION", "STATUS", "REASON", "MESSAGE"], &conditions));
     if let Some(operation) = &status.operation {
@@ -203,6 +213,18 @@ fn for_people(status: &ClusterStatus, wide: bool) -> String {
         text.push_str(&format!("\noperation {} of {member}{since}: {}\n", operation.kind, operation.reason));
     }
     text
+}
+
+fn certificates_row(name: &str, side: &SideStatus) -> Vec<String> {
+    let or_dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
+    vec![
+        name.to_owned(),
+        side.source.clone(),
+        or_dash(&side.expires),
+        or_dash(&side.authority),
+        or_dash(&side.authority_expires),
+        or_dash(&side.step),
+    ]
 }
 
 fn row(one: &MemberStatus, wide: bool) -> Vec<String> {

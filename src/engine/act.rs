@@ -66,7 +66,9 @@ pub(super) async fn carry_out<P: Platform>(
         Step::Reserve { name, serial, recipe, admission } => {
             platform.reserve(name, *serial, recipe, admission.as_ref()).await.map_err(refused)
         }
-        Step::TakeUp { name, alone } => platform.take_up(name, *alone).await.map_err(refused),
+        Step::TakeUp { name, alone, transport } => {
+            platform.take_up(name, *alone, transport).await.map_err(refused)
+        }
         Step::Admit { name, admission } => platform.admit(name, admission).await.map_err(refused),
         Step::Start { name, check } => platform.start(name, *check).await.map_err(refused),
         Step::Stop { name } => platform.stop(name).await.map_err(refused),

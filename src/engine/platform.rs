@@ -6,7 +6,7 @@ use crate::{
     etcd::{Credentials, Endpoint},
     plan::{
         Admission, ClusterId, Desired, Incarnation, MemberName, PeerDomain, Recipe, Record, Side, Sides,
-        Snapshot, Step, certificates::Certificates, status::ClusterStatus, transport::AuthorityId,
+        Snapshot, Step, Transport, certificates::Certificates, status::ClusterStatus, transport::AuthorityId,
         version::Minor,
     },
 };
@@ -56,7 +56,12 @@ pub trait Platform {
         admission: Option<&Admission>,
     ) -> impl Future<Output = Result<(), Self::Error>>;
     /// Makes a member of a volume that a former cluster of this name left; `alone` when no other volume is left.
-    fn take_up(&self, name: &MemberName, alone: bool) -> impl Future<Output = Result<(), Self::Error>>;
+    fn take_up(
+        &self,
+        name: &MemberName,
+        alone: bool,
+        transport: &Transport,
+    ) -> impl Future<Output = Result<(), Self::Error>>;
     /// Records how a member enters the cluster.
     fn admit(
         &self,

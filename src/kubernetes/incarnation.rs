@@ -51,11 +51,11 @@ pub fn incarnation(facts: &Facts<'_>) -> Incarnation {
     let told = spec.admitted.as_deref().and_then(|text| text.parse().ok());
     let annotations = member.object.metadata.annotations.as_ref();
     let annotation = |name: &str| annotations.and_then(|all| all.get(name));
-    let peer_url = facts.domain.peer_url(&name);
+    let (peer_url, second_peer_url) = facts.domain.peer_urls(&name, spec.transport.peer.listen);
     Incarnation {
         client_url: format!("http://{name}.{}:2379", facts.domain.0),
         peer_url,
-        second_peer_url: None,
+        second_peer_url,
         created: told.or(made).unwrap_or(facts.now),
         version: spec.version,
         options: spec.options.clone(),

@@ -21,8 +21,8 @@ use crate::{
         guard::words::{CLIENT_PORT, GuardState, METRICS_PORT, PEER_PORT},
     },
     plan::{
-        Admission, ClusterState, Data, Desired, Incarnation, MemberName, PeerDomain, Process, Snapshot,
-        Transport,
+        Admission, ClusterState, Data, Desired, Incarnation, MemberName, PeerDomain, Process, Scheme,
+        Snapshot, Transport,
     },
 };
 
@@ -136,7 +136,7 @@ impl KubernetesPlatform {
     ) -> Incarnation {
         let name = MemberName(claim.identity.name.clone());
         Incarnation {
-            peer_url: domain.peer_url(&name),
+            peer_url: domain.peer_url(&name, Scheme::Http),
             second_peer_url: None,
             client_url: String::new(),
             created: claim.created.unwrap_or(Timestamp::UNIX_EPOCH),

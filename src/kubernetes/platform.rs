@@ -165,7 +165,12 @@ impl KubernetesPlatform {
     }
 
     /// Makes an EtcdMember over a claim that is there.
-    async fn make_over(&self, claim: &ClaimView, alone: bool) -> Result<(), KubernetesError> {
+    async fn make_over(
+        &self,
+        claim: &ClaimView,
+        alone: bool,
+        transport: &Transport,
+    ) -> Result<(), KubernetesError> {
         let (_, cluster) = self.cluster()?;
         let desired = self.desired(&cluster)?;
         if claim.cluster_uid.as_deref() != Some(&self.uid) {
@@ -175,7 +180,7 @@ impl KubernetesPlatform {
         let name = MemberName(claim.identity.name.clone());
         let version = claim.version.as_ref().and_then(|text| text.parse().ok()).unwrap_or(desired.version);
         let serial = claim.serial.unwrap_or_default();
-        let recipe = Recipe { version, options: desired.options, transport: Transport::default() };
+        let recipe = Recipe { version, options: desired.options, transport: transport.clone() };
         let mut member = render::member_spec(&cluster, &name, serial, &recipe, Some(Admission::over_data()));
         if alone {
             member.annotations_mut().insert(labels::ALONE.to_owned(), "true".to_owned());
@@ -296,9 +301,14 @@ impl Platform for KubernetesPlatform {
         }
     }
 
-    async fn take_up(&self, name: &MemberName, alone: bool) -> Result<(), KubernetesError> {
+    async fn take_up(
+        &self,
+        name: &MemberName,
+        alone: bool,
+        transport: &Transport,
+    ) -> Result<(), KubernetesError> {
         let claim = self.claim(&name.0).ok_or_else(|| KubernetesError::NoSuchMember(name.clone()))?;
-        self.make_over(&claim, alone).await
+        self.make_over(&claim, alone, transport).await
     }
 
     async fn admit(&self, name: &MemberName, admission: &Admission) -> Result<(), KubernetesError> {
@@ -310,7 +320,7 @@ impl Platform for KubernetesPlatform {
 
     async fn start(&self, name: &MemberName, _check: bool) -> Result<(), KubernetesError> {
         let Some(member) = self.member(name) else {
-            return self.take_up(name, false).await;
+            return self.take_up(name, false, &Transport::default()).await;
         };
         let pod = self.pod(&name.0);
         let waiting = match &pod {

@@ -7,11 +7,11 @@
 use jiff::Timestamp;
 
 use super::{
-    comeback,
+    authorities, comeback, moves,
     name::{ClusterId, MemberName},
     rollout, start,
     step::{Decision, Operation, OperationKind, Step},
-    transport::Transport,
+    transport::{Listen, Scheme, Side},
     world::{
         Admission, ClusterState, Desired, Incarnation, Peer, PeerDomain, Process, Recipe, World, elapsed,
     },
@@ -25,6 +25,10 @@ pub(super) fn decide(world: &World, now: Timestamp) -> Decision {
             "{} exists and no name was given out, so the record was lost and nothing is touched; restore it from a copy",
             one.name
         ));
+    }
+    let refused = !world.left.is_empty() && !world.desired.adopt;
+    if let Some(decision) = authorities::first(world).filter(|_| !refused) {
+        return decision;
     }
     if let Some(decision) = comeback::decide(world) {
         return decision;
@@ -71,6 +75,9 @@ fn prepare(world: &World) -> Decision {
     if reserved.iter().any(|one| one.version != world.desired.version) {
         return throw_away(world, format!("the version is now {}", world.desired.version));
     }
+    if let Some(why) = reserved.iter().find_map(|one| moved(world, one)) {
+        return throw_away(world, why);
+    }
     if let Some(domain) = world.domain.as_ref().filter(|_| reserved.is_empty()) {
         return act(found(world, domain), format!("{wanted} members form the cluster together"));
     }
@@ -102,11 +109,16 @@ fn found(world: &World, domain: &PeerDomain) -> Vec<Step> {
     let serials = (1..).map(|n| world.record.serial + n).take(world.desired.size.get());
     let founders: Vec<_> =
         serials.map(|serial| (serial, MemberName::nth(&world.cluster, &world.uid, serial))).collect();
+    let recipe = recipe(world);
+    let scheme = match recipe.transport.peer.listen {
+        Listen::Plain => Scheme::Http,
+        Listen::Both | Listen::Tls => Scheme::Https,
+    };
     let admission = Admission {
         state: ClusterState::New,
         initial_cluster: founders
             .iter()
-            .map(|(_, name)| Peer { name: name.0.clone(), url: domain.peer_url(name) })
+            .map(|(_, name)| Peer { name: name.0.clone(), url: domain.peer_url(name, scheme) })
             .collect(),
         token: token(world, founders.first().map(|(_, name)| name)),
         id: None,
@@ -114,7 +126,7 @@ fn found(world: &World, domain: &PeerDomain) -> Vec<Step> {
     let reserve = |(serial, name)| Step::Reserve {
         name,
         serial,
-        recipe: recipe(world),
+        recipe: recipe.clone(),
         admission: Some(admission.clone()),
     };
     founders.into_iter().map(reserve).collect()
@@ -123,8 +135,10 @@ fn found(world: &World, domain: &PeerDomain) -> Vec<Step> {
 /// Members of the attempt that were never made, because the operator died or was refused between two of them. Their
 /// serials were not given out, which tells them from those that were lost; and nothing has run yet that could miss them.
 fn complete(world: &World, admission: &Admission) -> Option<Decision> {
-    let usable =
-        |one: &Incarnation| !one.data.started && !one.data.present && one.version == world.desired.version;
+    let usable = |one: &Incarnation| {
+        let fits = one.version == world.desired.version && moved(world, one).is_none();
+        !one.data.started && !one.data.present && fits
+    };
     let missing = |name: &MemberName| {
         find(world, &name.0).is_none() && admission.initial_cluster.iter().any(|peer| peer.name == name.0)
     };
@@ -155,11 +169,27 @@ fn reserve(world: &World, serial: u64) -> Step {
 /// What the first members are made from.
 fn recipe(world: &World) -> Box<Recipe> {
     let Desired { version, options, .. } = &world.desired;
-    Box::new(Recipe { version: *version, options: options.clone(), transport: Transport::default() })
+    // Where certificates went away after the first place was made, the rest is made like that one.
+    let transport = moves::founding(world)
+        .or_else(|| world.incarnations.first().map(|one| one.transport.clone()))
+        .unwrap_or_default();
+    Box::new(Recipe { version: *version, options: options.clone(), transport })
+}
+
+/// How the way in which a member is reached is not the one that the spec wants now, in words. Nothing is moved before a
+/// cluster formed: it is begun again.
+fn moved(world: &World, one: &Incarnation) -> Option<String> {
+    let founding = moves::founding(world)?;
+    Side::ALL.into_iter().find_map(|side| {
+        let (own, wanted) = (one.transport.get(side).listen, founding.get(side).listen);
+        (own != wanted).then(|| {
+            format!("{} was made for {side} TLS: {}, and {} is wanted", one.name, own.words(), wanted.words())
+        })
+    })
 }
 
 /// One entry of `--initial-cluster`.
-pub(super) fn peer(one: &Incarnation) -> Peer {
+fn peer(one: &Incarnation) -> Peer {
     Peer { name: one.name.0.clone(), url: one.peer_url.clone() }
 }
 
@@ -180,6 +210,9 @@ fn broken(world: &World, admission: &Admission) -> Option<String> {
                 "{} was made for etcd {}, and {} is wanted",
                 one.name, one.version, world.desired.version
             ));
+        }
+        if let Some(why) = moved(world, one) {
+            return Some(why);
         }
         if let Some(why) = &one.misplaced {
             return Some(format!("{}: {why}", one.name));

@@ -124,7 +124,7 @@ pub struct LeafFacts {
 impl LeafFacts {
     /// When it is renewed.
     pub fn renewal(&self) -> Timestamp {
-        renewal(self.not_before, self.not_after)
+        renewal(made(self.not_before), self.not_after)
     }
 
     /// How it is shown to the plan.
@@ -215,8 +215,8 @@ mod tests {
         };
         let table = [
             ("fits", kept.clone(), 1000, None),
-            ("just before two thirds", kept.clone(), 2999, None),
-            ("two thirds", kept.clone(), 3000, Some("two thirds")),
+            ("just before two thirds", kept.clone(), 3099, None),
+            ("two thirds", kept.clone(), 3100, Some("two thirds")),
             ("over", kept.clone(), 4000, Some("expired")),
             ("a clock behind", kept, 999, Some("not valid before 1970-01-01T00:16:40Z")),
             ("none", Kept::Missing, 1000, Some("none")),
@@ -233,7 +233,7 @@ mod tests {
                 None => assert_eq!(due, None, "{case}"),
             }
         }
-        assert_eq!(leaf.renewal(), second(3000));
+        assert_eq!(leaf.renewal(), second(3100));
         assert_eq!(leaf.leaf("client").since, second(1300));
     }
 

@@ -4,7 +4,8 @@
 
 use super::{
     bootstrap::{act, wait},
-    name::ClusterId,
+    moves,
+    name::{ClusterId, MemberName},
     quorum::quorum,
     start,
     step::{Decision, Step},
@@ -51,7 +52,10 @@ pub(super) fn refusal(world: &World) -> String {
 /// One volume that is left of several is no quorum, so that member is told to go on alone.
 fn take_up(world: &World) -> Decision {
     let alone = world.left.len() == 1 && world.incarnations.is_empty();
-    let steps = world.left.iter().map(|name| Step::TakeUp { name: name.clone(), alone }).collect();
+    let transport = moves::returning(world);
+    let take_up =
+        |name: &MemberName| Step::TakeUp { name: name.clone(), alone, transport: transport.clone() };
+    let steps = world.left.iter().map(take_up).collect();
     act(steps, format!("{} volumes of the former cluster are taken up", world.left.len()))
 }
 

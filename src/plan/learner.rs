@@ -1,7 +1,7 @@
 //! A member that joins: added as a learner, promoted once it keeps up, given up if it does not.
 
 use super::{
-    SOON, bootstrap,
+    SOON,
     step::{Decision, Operation, OperationKind, Step},
     view::{Seat, View},
     world::{Admission, ClusterState, Incarnation, Peer, Report, elapsed},
@@ -60,11 +60,10 @@ fn admission_due(view: &View<'_>, seat: &Seat<'_>, one: &Incarnation) -> Option<
     })
 }
 
+/// A member may be reached under two URLs; etcd compares the one in its list.
 fn entry(seat: &Seat<'_>) -> Option<Peer> {
-    match seat.incarnation {
-        Some(one) => Some(bootstrap::peer(one)),
-        None => Some(Peer { name: seat.listed.name.clone(), url: seat.listed.peer_urls.first()?.clone() }),
-    }
+    let name = seat.incarnation.map_or(&seat.listed.name, |one| &one.name.0);
+    Some(Peer { name: name.clone(), url: seat.listed.peer_urls.first()?.clone() })
 }
 
 /// etcd alone would promote a learner that is stopped, so it is asked itself: did it answer just now, how far is it?

@@ -3,6 +3,7 @@
 //! This module may touch nothing: no I/O, no clock, no randomness, no type of Kubernetes, Docker or gRPC. Time comes in
 //! as a value. So every rule here can be put into a table, model-checked and explained to a person.
 
+mod authorities;
 mod bootstrap;
 pub mod certificates;
 mod comeback;
@@ -10,6 +11,7 @@ mod departure;
 pub mod divergence;
 pub mod evidence;
 mod learner;
+mod moves;
 mod name;
 pub mod options;
 mod outage;
@@ -85,9 +87,12 @@ pub fn decide(world: &World, now: Timestamp) -> Decision {
         .or_else(|| fill_up(&view))
         .or_else(|| repair::replace_requested_healthy(&view))
         .or_else(|| repair::hold_while_diverged(&view))
+        .or_else(|| authorities::act(&view))
         .or_else(|| resize::shrink(&view))
+        .or_else(|| moves::relocate(&view))
         .or_else(|| rollout::next(&view))
         .or_else(|| upgrade::finish(&view))
+        .or_else(|| authorities::wait(&view))
         .unwrap_or(Decision::Settled);
     undrain(&view, &decision).unwrap_or(decision)
 }

@@ -32,9 +32,7 @@ pub(super) struct Voters<'a> {
 pub(super) fn voters<'a>(world: &'a World, hearsay: &[Listed]) -> Voters<'a> {
     // A member that was removed and still exists is no voter: counting it would hide that the rest is no quorum.
     let voting = |one: &&Incarnation| {
-        let heard = hearsay
-            .iter()
-            .find(|listed| listed.name == one.name.0 || listed.peer_urls.contains(&one.peer_url));
+        let heard = hearsay.iter().find(|listed| listed.name == one.name.0 || one.is_at(&listed.peer_urls));
         // A place that is only reserved is none either; one with data is a member, even if its admission can't be read.
         (one.admission.is_some() || one.data.present)
             && heard.map_or(hearsay.is_empty(), |listed| !listed.learner)

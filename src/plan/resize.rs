@@ -5,9 +5,9 @@ use std::{cmp::Reverse, collections::BTreeMap};
 use super::{
     SOON,
     departure::{self, Purpose},
+    moves,
     name::MemberName,
     step::{Decision, Operation, OperationKind, Step},
-    transport::Transport,
     version::EtcdVersion,
     view::{Seat, View},
     world::{Incarnation, Process, Recipe, World, elapsed},
@@ -86,7 +86,10 @@ pub(super) fn grow(view: &View<'_>) -> Option<Decision> {
         });
     }
     let step = match place {
-        Some(one) => Step::AddLearner { name: one.name.clone(), peer_url: one.peer_url.clone() },
+        Some(one) => {
+            let peer_url = moves::joining_url(world, one).to_owned();
+            Step::AddLearner { name: one.name.clone(), peer_url }
+        }
         None => {
             let serial = world.record.serial + 1;
             let name = MemberName::nth(&world.cluster, &world.uid, serial);
@@ -102,12 +105,13 @@ pub(super) fn grow(view: &View<'_>) -> Option<Decision> {
     })
 }
 
-/// The place made for the next member. A learner's time counts from when its place was made, so a place that waited
+/// The place made for the next member: one that was made to be reached in another way than is wanted of it by now would
+/// meet members that it can't talk to. A learner's time counts from when its place was made, so a place that waited
 /// long for etcd to accept the add is not used any more: it would be given up as soon as it is added.
 fn place<'a>(view: &View<'a>) -> Option<&'a Incarnation> {
     let one = view.unlisted().find(|one| one.admission.is_none())?;
-    (being_made(one).is_some() || elapsed(one.created, view.now) < view.world.policy.learner / 2)
-        .then_some(one)
+    let fresh = being_made(one).is_some() || elapsed(one.created, view.now) < view.world.policy.learner / 2;
+    (fresh && one.transport == moves::joining(view.world)).then_some(one)
 }
 
 /// Why a place is not ready yet. etcd hears of the member after that: its slot for a learner is not held for a Pod that
@@ -124,7 +128,7 @@ fn recipe(world: &World) -> Recipe {
     Recipe {
         version: running_version(world),
         options: world.desired.options.clone(),
-        transport: Transport::default(),
+        transport: moves::joining(world),
     }
 }
 

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use super::{
     SOON,
     departure::{self, Purpose},
-    options, start,
+    moves, options, start,
     step::{Decision, Operation, OperationKind, Step},
     timing, upgrade,
     version::EtcdVersion,
@@ -36,7 +36,10 @@ pub(super) fn difference(world: &World, one: &Incarnation) -> Option<String> {
     if one.version != version {
         return Some(format!("version: {} → {version}", one.version));
     }
-    one.behind.clone().or_else(|| options::difference(&one.options, &world.desired.options))
+    one.behind
+        .clone()
+        .or_else(|| options::difference(&one.options, &world.desired.options))
+        .or_else(|| moves::difference(&one.transport, &moves::next(world, one)))
 }
 
 /// The version that the spec gives to a member: its own, as long as that of the spec is refused.
@@ -51,8 +54,11 @@ fn recipe(world: &World, one: &Incarnation) -> Option<Recipe> {
     let others =
         world.incarnations.iter().filter(|other| other.name != one.name && other.admission.is_some());
     let options = timing::next(&one.options, others.map(|other| &other.options), &world.desired.options);
-    let recipe = Recipe { version: version(world, one), options, transport: one.transport.clone() };
-    let changes = recipe.version != one.version || recipe.options != one.options || one.behind.is_some();
+    let recipe = Recipe { version: version(world, one), options, transport: moves::next(world, one) };
+    let changes = recipe.version != one.version
+        || recipe.options != one.options
+        || recipe.transport != one.transport
+        || one.behind.is_some();
     changes.then_some(recipe)
 }
 
@@ -219,7 +225,12 @@ fn unhindered(view: &View<'_>, seat: &Seat<'_>) -> bool {
         let changed = |one: &Incarnation| one.draining.is_some() || difference(view.world, one).is_none();
         !other.healthy(view.world) && other.data_fault().is_none() && other.incarnation.is_some_and(changed)
     };
-    view.voters.iter().find(out).is_none_or(|other| other.listed.id == seat.listed.id)
+    // One that was only told to drain, for another reason, comes after one that has what the spec says or fails.
+    let order = |other: &&Seat<'_>| {
+        let one = other.incarnation;
+        (one.is_some_and(|one| difference(view.world, one).is_some()), !one.is_some_and(fails))
+    };
+    view.voters.iter().filter(out).min_by_key(order).is_none_or(|other| other.listed.id == seat.listed.id)
 }
 
 /// Changes or restarts the next of the healthy voters: the leader last.

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::{
     name::{ClusterId, MemberId, MemberName},
-    transport::{AuthorityId, Side},
+    transport::{AuthorityId, Side, Transport},
     version::Minor,
     world::{Admission, Recipe},
 };
@@ -31,6 +31,8 @@ pub enum Step {
         name: MemberName,
         /// Whether it goes on alone, because no other volume is left: it forgets the other members at its next start.
         alone: bool,
+        /// How it is reached, and whom it trusts.
+        transport: Transport,
     },
     /// Tell a reserved member how it enters the cluster; it may start then.
     Admit {

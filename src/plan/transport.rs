@@ -102,6 +102,15 @@ impl Listen {
             Scheme::Https => self != Self::Plain,
         }
     }
+
+    /// As people call it.
+    pub(super) fn words(self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+            Self::Both => "both",
+            Self::Tls => "TLS",
+        }
+    }
 }
 
 /// The scheme of a URL.
@@ -114,6 +123,14 @@ pub enum Scheme {
 }
 
 impl Scheme {
+    /// The one that is not this one.
+    pub(super) fn other(self) -> Self {
+        match self {
+            Self::Http => Self::Https,
+            Self::Https => Self::Http,
+        }
+    }
+
     /// As it stands in front of `://`.
     pub fn name(self) -> &'static str {
         match self {

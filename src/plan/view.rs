@@ -141,11 +141,11 @@ impl Seat<'_> {
 }
 
 /// The incarnation behind an entry: by ID where it is recorded, by name once it started, by peer URL before.
-fn sitting<'a>(world: &'a World, listed: &Listed) -> Option<&'a Incarnation> {
+pub(super) fn sitting<'a>(world: &'a World, listed: &Listed) -> Option<&'a Incarnation> {
     let recorded =
         |one: &&Incarnation| one.admission.as_ref().and_then(|a| a.id).is_some_and(|id| id == listed.id);
     let named = |one: &&Incarnation| !listed.name.is_empty() && one.name.0 == listed.name;
-    let addressed = |one: &&Incarnation| listed.name.is_empty() && listed.peer_urls.contains(&one.peer_url);
+    let addressed = |one: &&Incarnation| listed.name.is_empty() && one.is_at(&listed.peer_urls);
     let all = &world.incarnations;
     all.iter().find(recorded).or_else(|| all.iter().find(named)).or_else(|| all.iter().find(addressed))
 }

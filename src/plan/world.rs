@@ -15,7 +15,7 @@ use super::{
     options::EtcdOptions,
     policy::Policy,
     quorum::ClusterSize,
-    transport::{Scheme, Sides, Transport},
+    transport::{Listen, Scheme, Sides, Transport},
     version::{EtcdVersion, Minor},
 };
 
@@ -53,9 +53,23 @@ pub struct World {
 pub struct PeerDomain(pub String);
 
 impl PeerDomain {
-    /// The peer URL of a member.
-    pub fn peer_url(&self, name: &MemberName) -> String {
-        format!("http://{name}.{}:2380", self.0)
+    /// The peer URL of a member under a scheme. Each scheme has a port of its own.
+    pub fn peer_url(&self, name: &MemberName, scheme: Scheme) -> String {
+        let port = match scheme {
+            Scheme::Http => 2380,
+            Scheme::Https => 2383,
+        };
+        format!("{}://{name}.{}:{port}", scheme.name(), self.0)
+    }
+
+    /// The peer URLs of a member that listens so: [`Incarnation::peer_url`] and [`Incarnation::second_peer_url`].
+    pub fn peer_urls(&self, name: &MemberName, listen: Listen) -> (String, Option<String>) {
+        let url = |scheme| self.peer_url(name, scheme);
+        match listen {
+            Listen::Plain => (url(Scheme::Http), None),
+            Listen::Both => (url(Scheme::Http), Some(url(Scheme::Https))),
+            Listen::Tls => (url(Scheme::Https), None),
+        }
     }
 }
 
@@ -111,6 +125,8 @@ pub struct Desired {
     pub options: EtcdOptions,
     /// Who the certificates of each side are from.
     pub tls: Sides<Source>,
+    /// Keep a listener in plain text for clients beside that under TLS.
+    pub client_plaintext: bool,
     /// When a person asked for new authorities, last.
     pub rotate: Option<Timestamp>,
     /// The text before the UID in `--initial-cluster-token`; the cluster's name when absent.
@@ -145,7 +161,8 @@ pub struct Incarnation {
     pub peer_url: String,
     /// Where its peers reach it under TLS, while it listens under both schemes.
     pub second_peer_url: Option<String>,
-    /// Where clients reach it.
+    /// Where clients are told to reach it: under TLS as soon as the spec wants that for clients and the member listens so,
+    /// in plain text as soon as it does not and the member does; else the only way there is.
     pub client_url: String,
     /// When it was made.
     pub created: Timestamp,
@@ -153,7 +170,8 @@ pub struct Incarnation {
     pub version: EtcdVersion,
     /// The options it is made with: those of each start until a roll changes them.
     pub options: EtcdOptions,
-    /// How it is reached, and whom it trusts: that of each start until a roll changes it.
+    /// How it is reached, and whom it trusts: that of each start until a roll changes it. A process that was started with
+    /// another one than is recorded here shows in `behind`.
     pub transport: Transport,
     /// How it enters the cluster; `None` while it is only reserved, which means it must not start yet.
     pub admission: Option<Admission>,
@@ -190,7 +208,8 @@ pub struct Incarnation {
 pub struct Admission {
     /// `--initial-cluster-state`.
     pub state: ClusterState,
-    /// `--initial-cluster`: names and peer URLs.
+    /// `--initial-cluster`: names and peer URLs. etcd starts only if the entry of the member itself is what it advertises
+    /// (`--initial-advertise-peer-urls`).
     pub initial_cluster: Vec<Peer>,
     /// `--initial-cluster-token`.
     pub token: String,
@@ -349,6 +368,11 @@ impl Incarnation {
             }
             _ => None,
         }
+    }
+
+    /// Whether its peers reach it under one of these URLs.
+    pub fn is_at(&self, peer_urls: &[String]) -> bool {
+        peer_urls.iter().any(|url| *url == self.peer_url || Some(url) == self.second_peer_url.as_ref())
     }
 
     /// Where its peers reach it under a scheme, if it listens so.

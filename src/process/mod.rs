@@ -43,7 +43,7 @@ use crate::{
     engine::{Observed, Platform},
     member::Snapshots,
     plan::{
-        Admission, ClusterId, MemberName, Policy, Recipe, Side, Step, status::ClusterStatus,
+        Admission, ClusterId, MemberName, Policy, Recipe, Side, Step, Transport, status::ClusterStatus,
         transport::AuthorityId, version::Minor,
     },
 };
@@ -232,7 +232,7 @@ impl Platform for ProcessPlatform {
     }
 
     /// The members of a folder are those of its cluster: nothing is ever left behind.
-    async fn take_up(&self, name: &MemberName, _: bool) -> Result<(), ProcessError> {
+    async fn take_up(&self, name: &MemberName, _: bool, _: &Transport) -> Result<(), ProcessError> {
         Err(ProcessError::NoSuchMember(name.clone()))
     }
 

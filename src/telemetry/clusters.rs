@@ -16,7 +16,10 @@ use prometheus_client::{
     metrics::MetricType,
 };
 
-use crate::plan::{Desired, status::ClusterStatus};
+use crate::plan::{
+    Desired, Side,
+    status::{CertificatesStatus, ClusterStatus},
+};
 
 /// etcd's default of `--quota-backend-bytes`, in bytes (`etcdserver.DefaultQuotaBytes`).
 const DEFAULT_QUOTA: i64 = 2 << 30;
@@ -42,7 +45,16 @@ struct Facts {
     has_leader: bool,
     leader_changes: u64,
     conditions: Vec<(String, bool)>,
+    certificates: Vec<Expiry>,
     members: Vec<Member>,
+}
+
+/// Until when the certificates of one side are valid, in seconds since 1970.
+#[derive(Debug)]
+struct Expiry {
+    side: Side,
+    leaf: Option<i64>,
+    authority: Option<i64>,
 }
 
 #[derive(Debug)]
@@ -88,6 +100,7 @@ impl Cluster {
                 .iter()
                 .map(|one| (one.kind.clone(), one.status == "True"))
                 .collect(),
+            certificates: expiries(status),
             members: status
                 .members
                 .iter()
@@ -100,6 +113,19 @@ impl Cluster {
                 .collect(),
         });
     }
+}
+
+fn expiries(status: &ClusterStatus) -> Vec<Expiry> {
+    let seconds =
+        |text: &Option<String>| text.as_ref()?.parse().ok().map(|time: jiff::Timestamp| time.as_second());
+    let Some(CertificatesStatus { peer, client }) = &status.certificates else { return Vec::new() };
+    [(Side::Peer, peer), (Side::Client, client)]
+        .into_iter()
+        .filter_map(|(side, known)| {
+            let known = known.as_ref()?;
+            Some(Expiry { side, leaf: seconds(&known.expires), authority: seconds(&known.authority_expires) })
+        })
+        .collect()
 }
 
 /// The size at which etcd stops writes, in bytes; nothing when there is no limit.
@@ -133,6 +159,16 @@ impl Collector for Clusters {
         })?;
         page.leader_changes()?;
         page.conditions()?;
+        page.certificates(
+            "certificate_expiry_timestamp_seconds",
+            "When the first of the certificates in use ends",
+            |one| one.leaf,
+        )?;
+        page.certificates(
+            "certificate_authority_expiry_timestamp_seconds",
+            "When the authority that signs certificates ends",
+            |one| one.authority,
+        )?;
         page.members("member_ready", "1 while the member serves", |one| Some(i64::from(one.ready)))?;
         page.members("member_db_size_bytes", "The size of the member's database", |one| one.db_size)?;
         page.members("member_db_size_in_use_bytes", "The part of it in use", |one| one.in_use)
@@ -162,6 +198,18 @@ impl Page<'_, '_> {
             facts.conditions.iter().map(of).collect::<Vec<_>>()
         });
         gauges(self.encoder, "cluster_condition", "1 while the condition is True", samples)
+    }
+
+    fn certificates(&mut self, name: &str, help: &str, value: fn(&Expiry) -> Option<i64>) -> fmt::Result {
+        let samples = self.known.iter().flat_map(|(one, facts)| {
+            let of = |expiry: &Expiry| {
+                let mut all = labels(one).to_vec();
+                all.push(("side", expiry.side.name().to_owned()));
+                Some((all, value(expiry)?))
+            };
+            facts.certificates.iter().filter_map(of).collect::<Vec<_>>()
+        });
+        gauges(self.encoder, name, help, samples)
     }
 
     fn members(&mut self, name: &str, help: &str, value: fn(&Member) -> Option<i64>) -> fmt::Result {

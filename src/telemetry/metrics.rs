@@ -286,7 +286,7 @@ mod tests {
     use super::*;
     use crate::plan::{
         ClusterSize, EtcdOptions,
-        status::{Condition, MemberStatus},
+        status::{CertificatesStatus, Condition, MemberStatus, SideStatus},
     };
 
     fn desired() -> Desired {
@@ -295,6 +295,7 @@ mod tests {
             version: "3.6.16".parse().unwrap(),
             options: EtcdOptions::default(),
             tls: Default::default(),
+            client_plaintext: false,
             rotate: None,
             token: None,
             adopt: false,
@@ -379,6 +380,13 @@ mod tests {
         let mut status = ClusterStatus {
             leader: Some("demo-1".into()),
             members: vec![member("demo-1", Some(20480)), member("demo-2", None)],
+            certificates: Some(CertificatesStatus {
+                client: Some(SideStatus {
+                    expires: Some("1970-01-01T00:01:00Z".into()),
+                    ..SideStatus::default()
+                }),
+                ..CertificatesStatus::default()
+            }),
             ..ClusterStatus::default()
         };
         one.pass(Duration::ZERO, &desired(), &status);
@@ -388,6 +396,7 @@ mod tests {
             "quorate_cluster_quota_bytes{etcd_namespace=\"a\",etcd_cluster=\"demo\"} 2147483648\n",
             "quorate_cluster_has_leader{etcd_namespace=\"a\",etcd_cluster=\"demo\"} 1\n",
             "quorate_cluster_leader_changes_total{etcd_namespace=\"a\",etcd_cluster=\"demo\"} 0\n",
+            "quorate_certificate_expiry_timestamp_seconds{etcd_namespace=\"a\",etcd_cluster=\"demo\",side=\"client\"} 60\n",
             "quorate_member_ready{etcd_namespace=\"a\",etcd_cluster=\"demo\",etcd_member=\"demo-2\"} 0\n",
             "quorate_member_db_size_bytes{etcd_namespace=\"a\",etcd_cluster=\"demo\",etcd_member=\"demo-1\"} 20480\n",
         ] {

@@ -17,10 +17,7 @@ use crate::{
 };
 
 /// Of features to come: absent today, so that their alerts can't fire. Their runbooks say so.
-const TO_COME: [(&str, &str); 2] = [
-    ("quorate_certificate_expiry_timestamp_seconds", "EtcdCertificateNearExpiry"),
-    ("quorate_backup_last_success_timestamp_seconds", "EtcdBackupTooOld"),
-];
+const TO_COME: [(&str, &str); 1] = [("quorate_backup_last_success_timestamp_seconds", "EtcdBackupTooOld")];
 /// Labels that Prometheus or its configuration puts on.
 const PUT_ON: [&str; 5] = ["instance", "job", "etcd_namespace", "etcd_cluster", "etcd_member"];
 

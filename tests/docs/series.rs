@@ -12,7 +12,7 @@ use quorate::{
     etcd::{Call, Class},
     plan::{
         ClusterSize, Desired, EtcdOptions,
-        status::{ClusterStatus, Condition, MemberStatus},
+        status::{CertificatesStatus, ClusterStatus, Condition, MemberStatus, SideStatus},
     },
     registrator, telemetry,
 };
@@ -92,9 +92,15 @@ fn status(leader: &str) -> ClusterStatus {
         db_size_in_use: Some(1),
         ..MemberStatus::default()
     };
+    let side = SideStatus {
+        expires: Some("2027-01-01T00:00:00Z".into()),
+        authority_expires: Some("2036-01-01T00:00:00Z".into()),
+        ..SideStatus::default()
+    };
     ClusterStatus {
         leader: Some(leader.into()),
         members: vec![member],
+        certificates: Some(CertificatesStatus { peer: Some(side.clone()), client: Some(side) }),
         conditions: vec![condition],
         ..ClusterStatus::default()
     }
@@ -107,6 +113,7 @@ fn count_into(metrics: &Arc<telemetry::metrics::Metrics>) {
         version: "3.6.16".parse().unwrap(),
         options: EtcdOptions::default(),
         tls: Default::default(),
+        client_plaintext: false,
         rotate: None,
         token: None,
         adopt: false,

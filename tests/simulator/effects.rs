@@ -1,6 +1,6 @@
 //! Carrying a step out: on the platform, or by a call to etcd whose answer may be lost.
 
-use quorate::plan::{ClusterState, Step};
+use quorate::plan::{ClusterState, MemberName, Recipe, Sides, Step, Transport};
 
 use crate::{
     etcd::{Change, Etcd, Pending},
@@ -27,7 +27,7 @@ impl Model {
                     return Ok(Err("the operator ended between the serial and the place"));
                 }
                 self.cover.hit("reserve");
-                self.reserve(name, recipe.version);
+                self.reserve(name, recipe);
                 Ok(Ok(()))
             }
             Step::RecordFormed { cluster_id } => {
@@ -67,9 +67,15 @@ impl Model {
                 let place = &mut self.places[index];
                 place.end(now, 0, "");
                 place.version = recipe.version;
+                let moves = place.transport != recipe.transport;
                 place.options = recipe.options.clone();
+                place.transport = recipe.transport.clone();
                 place.draining = place.draining.or(Some(now));
-                self.cover.hit(if changes_version { "roll: version" } else { "roll: options" });
+                self.cover.hit(match (changes_version, moves) {
+                    (true, _) => "roll: version",
+                    (_, true) => "roll: transport",
+                    _ => "roll: options",
+                });
                 Ok(Ok(()))
             }
             Step::Snapshot { .. } | Step::EnableDowngrade { .. } | Step::CancelDowngrade => {
@@ -83,8 +89,15 @@ impl Model {
                 self.cover.hit("undrain");
                 Ok(self.set_draining(name, None))
             }
+            Step::AddAuthority { side } => Ok(self.add_authority(*side)),
+            Step::UseAuthority { side, id } => Ok(self.use_authority(*side, id)),
+            Step::DropAuthority { side, id } => Ok(self.drop_authority(*side, id)),
+            Step::UpdatePeerUrl { id, peer_url, .. } => {
+                let change = Change::Update { id: *id, url: peer_url.clone() };
+                self.change(change, "update of a peer URL", "update of a peer URL: answer lost")
+            }
             Step::AddLearner { peer_url, .. } => {
-                let Some(place) = self.places.iter().find(|place| place.url == *peer_url) else {
+                let Some(place) = self.places.iter().find(|place| place.is_at(peer_url)) else {
                     return Ok(Err("no such place"));
                 };
                 let change = Change::Add { uid: place.uid, url: peer_url.clone() };
@@ -96,7 +109,7 @@ impl Model {
         }
     }
 
-    fn reserve(&mut self, name: &quorate::plan::MemberName, version: quorate::plan::EtcdVersion) {
+    fn reserve(&mut self, name: &MemberName, recipe: &Recipe) {
         let uid = self.next_uid;
         self.next_uid += 1;
         self.names.insert(name.clone());
@@ -104,10 +117,12 @@ impl Model {
         self.places.push(Place {
             uid,
             name: name.clone(),
-            url: format!("http://{uid}:2380"),
             created: self.now,
-            version,
-            options: self.desired.options.clone(),
+            version: recipe.version,
+            options: recipe.options.clone(),
+            transport: recipe.transport.clone(),
+            started_with: Transport::default(),
+            leaf: Sides::default(),
             node,
             admission: None,
             draining: None,
@@ -134,13 +149,20 @@ impl Model {
         });
     }
 
-    fn start(&mut self, name: &quorate::plan::MemberName) -> Answer {
+    fn start(&mut self, name: &MemberName) -> Answer {
         let Some(index) = self.index(name) else { return Err("no such member") };
         let (now, guard) = (self.now, self.guard);
         let boot_at = now + self.rng.between(50, 500);
+        self.renew_leaf(index);
+        let lacks = self.lacks_certificates(&self.places[index].transport, index);
         let place = &mut self.places[index];
         if place.admission.is_none() || place.running() {
             return Err("it may not start");
+        }
+        if lacks {
+            place.process = State::Blocked { at: now };
+            self.cover.hit("start: refused, no certificate");
+            return Err("its certificate is missing");
         }
         if place.blocked {
             place.process = State::Blocked { at: now };
@@ -156,13 +178,14 @@ impl Model {
             place.folder = true;
         }
         place.started = true;
+        place.started_with = place.transport.clone();
         place.process = State::Running { since: now };
         place.boot_at = boot_at;
         self.cover.hit("start");
         Ok(())
     }
 
-    fn set_draining(&mut self, name: &quorate::plan::MemberName, since: Option<i64>) -> Answer {
+    fn set_draining(&mut self, name: &MemberName, since: Option<i64>) -> Answer {
         let Some(index) = self.index(name) else { return Err("no such member") };
         let now = self.now;
         let place = &mut self.places[index];
@@ -242,14 +265,16 @@ impl Model {
     fn move_leader(&mut self, from: u64, to: u64) -> Result<Answer, Violation> {
         let Some(mut etcd) = self.etcd.take() else { return Ok(Err("nobody answers")) };
         let leader = etcd.leading(&self.places).filter(|leader| id_of(leader.uid).0 == from);
-        let group = leader.map(|leader| (leader.group, leader.log.clone()));
+        let reached = leader.and_then(|leader| {
+            let target = |place: &&Place| place.joined && id_of(place.uid).0 == to;
+            let target = self.places.iter().find(target).filter(|place| etcd.linked(leader, place))?;
+            Some((target.uid, leader.log.clone()))
+        });
         let stuck = self.faulty && self.rng.per_mille(50);
-        let target = group.filter(|_| !stuck).and_then(|(group, log)| {
-            let reached = |place: &&Place| place.joined && place.group == group && id_of(place.uid).0 == to;
-            self.places.iter_mut().find(|place| reached(&&**place)).map(|place| {
-                place.log.follow(&log, u64::MAX / 2);
-                place.uid
-            })
+        let target = reached.filter(|_| !stuck).and_then(|(uid, log)| {
+            let place = self.places.iter_mut().find(|place| place.uid == uid)?;
+            place.log.follow(&log, u64::MAX / 2);
+            Some(uid)
         });
         let result = match target.filter(|target| etcd.voter(*target)) {
             Some(target) => self.crown(&mut etcd, target).map(|()| true),

@@ -6,6 +6,7 @@
 use quorate::plan::{ClusterId, ClusterState, MemberId, Report, quorum, version::Minor};
 
 use crate::{
+    certificates::talk,
     invariants::Violation,
     model::{Model, Place, bad_options, id_of},
 };
@@ -23,6 +24,7 @@ pub enum Change {
     Add { uid: u32, url: String },
     Promote(MemberId),
     Remove(MemberId),
+    Update { id: MemberId, url: String },
 }
 
 /// A change that is in the leader's log and not committed. raft allows one.
@@ -54,7 +56,7 @@ impl Etcd {
             .initial_cluster
             .iter()
             .filter_map(|peer| {
-                let place = places.iter().find(|place| place.url == peer.url)?;
+                let place = places.iter().find(|place| place.is_at(&peer.url))?;
                 Some(Entry {
                     id: id_of(place.uid),
                     uid: place.uid,
@@ -103,7 +105,7 @@ impl Etcd {
     /// The leader's place, if it has a quorum.
     pub fn leading<'a>(&self, places: &'a [Place]) -> Option<&'a Place> {
         let leader = places.iter().find(|place| Some(place.uid) == self.leader && place.joined)?;
-        let reached = self.up(places).filter(|place| place.group == leader.group).count();
+        let reached = self.up(places).filter(|place| self.linked(leader, place)).count();
         (reached >= quorum(self.voters())).then_some(leader)
     }
 
@@ -117,7 +119,7 @@ impl Etcd {
         place.joined
             && self.voter(place.uid)
             && place.commit >= self.term_start
-            && self.serving(places).is_some_and(|leader| leader.group == place.group)
+            && self.serving(places).is_some_and(|leader| self.linked(leader, place))
     }
 
     /// A voter that serves and has its files.
@@ -127,7 +129,7 @@ impl Etcd {
 
     /// What a member answers to Status; nothing before it had a leader.
     pub fn report(&self, place: &Place, places: &[Place]) -> Option<Report> {
-        let leader = self.leading(places).filter(|leader| leader.group == place.group);
+        let leader = self.leading(places).filter(|leader| self.linked(leader, place));
         (place.joined && place.served).then(|| Report {
             id: id_of(place.uid),
             cluster_id: self.cluster_id,
@@ -149,9 +151,13 @@ impl Etcd {
         })
     }
 
+    /// Whether two processes exchange messages.
+    pub fn linked(&self, one: &Place, other: &Place) -> bool {
+        one.group == other.group && talk(self, one, other)
+    }
+
     fn connected(&self, from: &Place, to: &Place, now: i64) -> bool {
-        from.uid == to.uid
-            || (to.joined && from.group == to.group && now - from.linked.max(to.linked) >= 5000)
+        from.uid == to.uid || (to.joined && self.linked(from, to) && now - from.linked.max(to.linked) >= 5000)
     }
 
     /// Why etcd refuses a change at once; the rules of its `--strict-reconfig-check`.
@@ -188,12 +194,20 @@ impl Etcd {
             }
             Change::Remove(id) => {
                 let entry = self.entries.iter().find(|entry| entry.id == *id)?;
-                let linked = standing(entry.uid).is_some_and(|p| p.joined && p.group == leader.group);
+                let linked = standing(entry.uid).is_some_and(|p| p.joined && self.linked(leader, p));
                 if entry.learner || (!linked && entry.uid != leader.uid) {
                     return None;
                 }
                 let active = voters().filter(|entry| connected(entry.uid)).count();
                 (active < 2 + (self.voters() - 1) / 2).then_some("unhealthy cluster")
+            }
+            Change::Update { id, url } => {
+                if self.entries.iter().all(|entry| entry.id != *id) {
+                    Some("member not found")
+                } else {
+                    let taken = |entry: &Entry| entry.url == *url && entry.id != *id;
+                    self.entries.iter().any(taken).then_some("Peer URLs already exists")
+                }
             }
         }
     }
@@ -210,6 +224,12 @@ impl Etcd {
                     .for_each(|entry| entry.learner = false);
             }
             Change::Remove(id) => self.entries.retain(|entry| entry.id != id),
+            Change::Update { id, url } => {
+                self.entries
+                    .iter_mut()
+                    .filter(|entry| entry.id == id)
+                    .for_each(|entry| entry.url.clone_from(&url));
+            }
         }
     }
 }
@@ -272,7 +292,7 @@ impl Model {
         let place = &self.places[index];
         let Some(etcd) = &self.etcd else { return false };
         let peer =
-            |other: &Place| other.joined && other.group == place.group && etcd.entry(other.uid).is_some();
+            |other: &Place| other.joined && etcd.linked(place, other) && etcd.entry(other.uid).is_some();
         told.len() == etcd.entries.len()
             && etcd.entries.iter().all(|entry| told.iter().any(|peer| peer.url == entry.url))
             && self.places.iter().any(peer)
@@ -325,7 +345,7 @@ impl Model {
         let needed = quorum(etcd.voters());
         let mut fit = Vec::new();
         for candidate in etcd.up(&self.places) {
-            let peers = || etcd.up(&self.places).filter(|peer| peer.group == candidate.group);
+            let peers = || etcd.up(&self.places).filter(|peer| etcd.linked(peer, candidate));
             if peers().filter(|peer| peer.log.rank() <= candidate.log.rank()).count() >= needed {
                 fit.push(candidate.uid);
             }
@@ -378,11 +398,14 @@ impl Model {
         else {
             return;
         };
-        let (log, group) = (self.places[at].log.clone(), self.places[at].group);
+        let leader = &self.places[at];
+        let reached: Vec<bool> =
+            self.places.iter().map(|place| place.joined && etcd.linked(leader, place)).collect();
+        let log = leader.log.clone();
         let mut matched = Vec::new();
         for index in 0..self.places.len() {
             let place = &mut self.places[index];
-            if !place.joined || place.group != group {
+            if !reached[index] || !place.joined {
                 continue;
             }
             let Some(entry) = etcd.entries.iter_mut().find(|entry| entry.uid == place.uid) else { continue };
@@ -409,7 +432,9 @@ impl Model {
         if commit < etcd.term_start {
             return;
         }
-        for place in self.places.iter_mut().filter(|place| place.joined && place.group == group) {
+        for (place, _) in
+            self.places.iter_mut().zip(reached).filter(|(place, reached)| *reached && place.joined)
+        {
             if etcd.entry(place.uid).is_some() {
                 place.commit = place.commit.max(commit.min(place.log.len()));
                 place.served = true;

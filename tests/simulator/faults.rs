@@ -1,16 +1,19 @@
 //! What goes wrong, and what people ask for meanwhile.
 
-use quorate::plan::divergence::{Divergence, Outcome};
+use quorate::plan::{
+    Side,
+    divergence::{Divergence, Outcome},
+};
 
 use crate::{
     invariants,
-    model::{Model, at, bad_options, good_options, random_size, version},
+    model::{Model, at, bad_options, good_options, random_size, random_source, version},
 };
 
 impl Model {
     /// One fault or one edit, by chance.
     pub fn fault(&mut self) {
-        let chosen = self.rng.below(100);
+        let chosen = self.rng.below(118);
         let Some(index) = (!self.places.is_empty()).then(|| self.rng.below(self.places.len())) else {
             return;
         };
@@ -95,6 +98,26 @@ impl Model {
             }
             90..95 => {
                 self.places[index].slow ^= true;
+            }
+            95..103 => {
+                let side = if self.rng.per_mille(500) { Side::Peer } else { Side::Client };
+                let source = random_source(&mut self.rng);
+                *self.desired.tls.get_mut(side) = source;
+                self.desired.client_plaintext = self.rng.per_mille(200);
+                self.cover.hit("spec: TLS");
+                self.say(|| format!("edit: {side} TLS {source:?}"));
+            }
+            103..110 => {
+                self.desired.rotate = Some(at(self.now));
+                self.cover.hit("request: rotation");
+                self.say(|| "edit: rotate".into());
+            }
+            110..113 => {
+                let side = if self.rng.per_mille(500) { Side::Peer } else { Side::Client };
+                let problem = &mut self.certificates.get_mut(side).problem;
+                *problem = problem.is_none().then(|| "a Secret is missing".to_owned());
+                self.cover.hit("fault: certificates missing");
+                self.say(|| format!("fault: the {side} certificates are missing, or no more"));
             }
             _ => {
                 let down = self.rng.between(1000, 20_000);
@@ -210,6 +233,7 @@ impl Model {
         self.faulty = false;
         self.desired.paused = false;
         self.divergence = None;
+        self.calm_certificates();
         if self.desired.options == bad_options() {
             self.desired.options = good_options(0);
         }

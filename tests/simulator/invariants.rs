@@ -1,8 +1,19 @@
 //! What must hold, whatever happens. Each has a name, and is judged by the truth, not by what a decision was shown.
 
-use quorate::plan::{Admission, ClusterState, Data, Decision, Listed, Membership, Step, World, quorum};
+use jiff::Timestamp;
+use quorate::plan::{
+    Admission, ClusterState, Data, Decision, Listed, Membership, Policy, Scheme, Side, Step, Transport,
+    World,
+    certificates::Source,
+    elapsed, quorum,
+    transport::{Channel, Listen},
+};
 
-use crate::model::{Model, State, bad_options};
+use crate::{
+    certificates::talk,
+    etcd::Etcd,
+    model::{Model, Place, State, at, bad_options},
+};
 
 #[derive(Debug)]
 pub struct Violation {
@@ -35,7 +46,11 @@ pub fn decision(world: &World, decision: &Decision) -> Result<(), Violation> {
     let changes = |step: &&Step| {
         matches!(
             step,
-            Step::AddLearner { .. } | Step::Promote { .. } | Step::Remove { .. } | Step::MoveLeader { .. }
+            Step::AddLearner { .. }
+                | Step::Promote { .. }
+                | Step::Remove { .. }
+                | Step::MoveLeader { .. }
+                | Step::UpdatePeerUrl { .. }
         )
     };
     let changes = steps.iter().filter(changes).count();
@@ -64,7 +79,7 @@ pub fn decision(world: &World, decision: &Decision) -> Result<(), Violation> {
 }
 
 fn lost(world: &World, listed: &Listed) -> bool {
-    let place = world.incarnations.iter().find(|one| one.peer_url == listed.peer_urls[0]);
+    let place = world.incarnations.iter().find(|one| one.is_at(&listed.peer_urls));
     place.is_none_or(|one| one.data_fault().is_some())
 }
 
@@ -94,7 +109,7 @@ pub fn step(model: &Model, world: &World, from: i64, step: &Step) -> Result<(), 
             let leaving = world
                 .incarnations
                 .iter()
-                .any(|one| one.admission.is_some() && !list.iter().any(|l| l.peer_urls[0] == one.peer_url));
+                .any(|one| one.admission.is_some() && !list.iter().any(|l| one.is_at(&l.peer_urls)));
             hold(!leaving, "one membership change", all)
         }
         Step::Promote { name, .. } => ready_to_vote(world, name, all),
@@ -108,12 +123,15 @@ pub fn step(model: &Model, world: &World, from: i64, step: &Step) -> Result<(), 
         }
         Step::Stop { name } | Step::Renew { name, .. } => {
             let Some(index) = model.index(name) else { return Ok(()) };
-            taken_down(model, from, &model.places[index].url, all)
+            if let Step::Renew { recipe, .. } = step {
+                secrets(model, index, &recipe.transport, all)?;
+            }
+            taken_down(model, from, &model.places[index].url(Scheme::Http), all)
         }
         Step::Discard { name } if formed => {
             let confirmed = matches!(world.membership, Membership::Known(_));
             let one = world.incarnations.iter().find(|one| one.name == *name);
-            let listed = one.is_some_and(|one| list.iter().any(|l| l.peer_urls.contains(&one.peer_url)));
+            let listed = one.is_some_and(|one| list.iter().any(|l| one.is_at(&l.peer_urls)));
             hold(confirmed && !listed, "wiped only after the removal was read back", all)?;
             let truth = model.index(name).map(|index| &model.places[index]);
             let member = truth.is_some_and(|place| {
@@ -121,8 +139,53 @@ pub fn step(model: &Model, world: &World, from: i64, step: &Step) -> Result<(), 
             });
             hold(!member, "wiped only after the removal was read back", all)
         }
+        Step::UseAuthority { side, id } => {
+            let stranger = members(model).find(|place| {
+                let channel = |transport: &Transport| transport.get(*side).clone();
+                let trusts = |channel: Channel| channel.listen == Listen::Plain || channel.trust.contains(id);
+                !trusts(channel(&place.transport)) || place.joined && !trusts(channel(&place.started_with))
+            });
+            hold(stranger.is_none(), "everybody trusts who signs", all)?;
+            let known = model.certificates.get(*side).authorities.iter().find(|one| one.id == *id);
+            hold(known.is_some_and(|one| spread(model, one.since)), "clients get the time to fetch", all)
+        }
+        Step::DropAuthority { side, id } => {
+            let shown = model.shown_certificates();
+            let leaves = &shown.get(*side).leaves;
+            let signs = shown.get(*side).issuer.as_ref() == Some(id);
+            let left = signs || leaves.iter().any(|leaf| leaf.issuer == *id);
+            hold(!left, "nothing is left that it signed", all)?;
+            let all_spread = leaves.iter().all(|leaf| spread(model, leaf.since));
+            hold(all_spread, "clients get the time to fetch", all)
+        }
         _ => Ok(()),
     }
+}
+
+/// Whether clients had the time that the policy gives them.
+fn spread(model: &Model, since: Timestamp) -> bool {
+    elapsed(since, at(model.now)) >= Policy::default().spread
+}
+
+/// The places of those that etcd lists.
+fn members(model: &Model) -> impl Iterator<Item = &Place> {
+    let listed = |place: &&Place| model.etcd.as_ref().is_some_and(|etcd| etcd.entry(place.uid).is_some());
+    model.places.iter().filter(listed)
+}
+
+/// A side whose certificates can't be used is left as it is.
+fn secrets(
+    model: &Model,
+    index: usize,
+    wanted: &Transport,
+    all: impl Fn() -> String,
+) -> Result<(), Violation> {
+    let touched = Side::ALL.into_iter().any(|side| {
+        model.certificates.get(side).problem.is_some()
+            && *model.desired.tls.get(side) == Source::Managed
+            && model.places[index].transport.get(side) != wanted.get(side)
+    });
+    hold(!touched, "hands off while certificates are missing", all)
 }
 
 fn ready_to_vote(
@@ -147,7 +210,7 @@ fn ready_to_vote(
 /// A voter is taken down, for a while or for good.
 fn taken_down(model: &Model, from: i64, url: &str, all: impl Fn() -> String) -> Result<(), Violation> {
     let Some(etcd) = &model.etcd else { return Ok(()) };
-    let Some(place) = model.places.iter().find(|place| place.url == url) else { return Ok(()) };
+    let Some(place) = model.places.iter().find(|place| place.is_at(url)) else { return Ok(()) };
     if !etcd.voter(place.uid) || !etcd.ready(place, &model.places) {
         return Ok(());
     }
@@ -185,7 +248,33 @@ pub fn state(model: &Model) -> Result<(), Violation> {
         format!("{spoilt} voters cannot start")
     })?;
     let learners = model.etcd.as_ref().map_or(0, |etcd| etcd.learners());
-    hold(learners <= 1, "one learner", || format!("{learners} learners"))
+    hold(learners <= 1, "one learner", || format!("{learners} learners"))?;
+    model.etcd.as_ref().map_or(Ok(()), |etcd| understanding(model, etcd))
+}
+
+/// Whatever is moved or rotated: nobody is left behind by it.
+fn understanding(model: &Model, etcd: &Etcd) -> Result<(), Violation> {
+    for entry in &etcd.entries {
+        let deaf = members(model).find(|place| !place.transport.peer.listen.has(Scheme::of(&entry.url)));
+        hold(deaf.is_none(), "every listed URL has a scheme that all members have", || {
+            format!(
+                "{} is listed, and {} has no such scheme",
+                entry.url,
+                deaf.map_or("", |place| &place.name.0)
+            )
+        })?;
+    }
+    let up: Vec<_> = members(model).filter(|place| place.joined).collect();
+    for (at, one) in up.iter().enumerate() {
+        let stranger = up[at + 1..].iter().find(|other| !talk(etcd, one, other));
+        hold(stranger.is_none(), "members that are up talk to each other", || {
+            format!("{} does not talk to {}", one.name, stranger.map_or("", |other| &other.name.0))
+        })?;
+    }
+    let reach = |scheme| up.iter().all(|place| place.started_with.client.listen.has(scheme));
+    hold(reach(Scheme::Http) || reach(Scheme::Https), "clients reach all members under one scheme", || {
+        "some listen in plain text only, some under TLS only".into()
+    })
 }
 
 /// Everything is as wanted, in truth.
@@ -207,8 +296,33 @@ pub fn converged(model: &Model) -> Result<(), String> {
         if place.options != model.desired.options || place.version != model.desired.version {
             return Err(format!("{} is not made from what the spec says", place.name));
         }
+        for side in Side::ALL {
+            let (channel, certificates) = (place.transport.get(side), model.certificates.get(side));
+            let (wanted, trust) = match model.desired.tls.get(side) {
+                Source::None => (Listen::Plain, Default::default()),
+                _ => (Listen::Tls, certificates.trusted()),
+            };
+            if channel.listen != wanted || channel.trust != trust {
+                return Err(format!("{}: {side} is {channel:?}, and {wanted:?} is wanted", place.name));
+            }
+            if wanted == Listen::Tls
+                && place.leaf.get(side).as_ref().map(|leaf| &leaf.issuer) != certificates.issuer.as_ref()
+            {
+                return Err(format!("{}: its {side} certificate is not of the issuer", place.name));
+            }
+        }
     }
-    Ok(())
+    for side in Side::ALL {
+        let known = &model.certificates.get(side).authorities;
+        if *model.desired.tls.get(side) == Source::Managed && known.len() != 1 {
+            return Err(format!("{} authorities are left on the {side} side", known.len()));
+        }
+    }
+    let scheme = if model.desired.tls.peer == Source::None { Scheme::Http } else { Scheme::Https };
+    match etcd.entries.iter().find(|entry| Scheme::of(&entry.url) != scheme) {
+        Some(entry) => Err(format!("{} is still in the list", entry.url)),
+        None => Ok(()),
+    }
 }
 
 /// Whether every voter that has its data runs.

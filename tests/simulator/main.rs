@@ -11,6 +11,7 @@
     reason = "this is a test, and failing is how a test says that something is wrong"
 )]
 
+mod certificates;
 mod coverage;
 mod effects;
 mod etcd;

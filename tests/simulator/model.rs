@@ -5,7 +5,9 @@ use std::{collections::HashSet, fmt::Write as _};
 use jiff::Timestamp;
 use quorate::plan::{
     Admission, ClusterSize, Data, Desired, EtcdOptions, EtcdVersion, Incarnation, MemberId, MemberName,
-    Policy, Process, Record, Report, divergence::Divergence,
+    Policy, Process, Record, Report, Sides, Transport,
+    certificates::{Certificates, LeafFacts, Source},
+    divergence::Divergence,
 };
 
 use crate::{coverage::Coverage, etcd::Etcd, log::Log, rng::Rng};
@@ -14,10 +16,13 @@ use crate::{coverage::Coverage, etcd::Etcd, log::Log, rng::Rng};
 pub struct Place {
     pub uid: u32,
     pub name: MemberName,
-    pub url: String,
     pub created: i64,
     pub version: EtcdVersion,
     pub options: EtcdOptions,
+    pub transport: Transport,
+    /// What its process was started with: it learns of no authority later.
+    pub started_with: Transport,
+    pub leaf: Sides<Option<LeafFacts>>,
     pub node: String,
     pub admission: Option<Admission>,
     pub draining: Option<i64>,
@@ -72,6 +77,9 @@ pub struct Model {
     pub record: Record,
     pub desired: Desired,
     pub policy: Policy,
+    /// The authorities; certificates are with those who hold them.
+    pub certificates: Sides<Certificates>,
+    pub client_leaf: Sides<Option<LeafFacts>>,
     /// Every name that was ever given to a place.
     pub names: HashSet<MemberName>,
     /// Whether whoever starts etcd refuses an emptied folder, as the platforms do.
@@ -97,6 +105,7 @@ impl Model {
         let mut rng = Rng::new(seed);
         let size = random_size(&mut rng);
         let merciless = rng.per_mille(250);
+        let tls = Sides { peer: random_source(&mut rng), client: random_source(&mut rng) };
         Self {
             now: 1_000_000,
             rng,
@@ -107,6 +116,9 @@ impl Model {
                 size,
                 version: version(16),
                 options: EtcdOptions::default(),
+                tls,
+                client_plaintext: false,
+                rotate: None,
                 token: None,
                 paused: false,
                 adopt: false,
@@ -117,8 +129,12 @@ impl Model {
             policy: Policy {
                 learner: std::time::Duration::from_secs(40),
                 back_off: std::time::Duration::from_secs(8),
+                authority_life: std::time::Duration::from_secs(90),
+                leaf_life: std::time::Duration::from_secs(60),
                 ..Policy::default()
             },
+            certificates: Sides::default(),
+            client_leaf: Sides::default(),
             names: HashSet::new(),
             guard: true,
             faulty: true,
@@ -153,13 +169,16 @@ impl Model {
 
     /// How the platform shows a place.
     pub fn incarnation(&self, place: &Place, report: Option<Report>) -> Incarnation {
+        let (peer_url, second_peer_url) = place.urls();
         Incarnation {
             name: place.name.clone(),
-            peer_url: place.url.clone(),
+            peer_url,
+            second_peer_url,
             client_url: String::new(),
             created: at(place.created),
             version: place.version,
             options: place.options.clone(),
+            transport: place.transport.clone(),
             admission: place.admission.clone(),
             process: match &place.process {
                 State::NotStarted => Process::NotStarted,
@@ -234,6 +253,10 @@ pub fn good_options(number: i64) -> EtcdOptions {
 /// Options with which etcd ends at every start.
 pub fn bad_options() -> EtcdOptions {
     EtcdOptions { extra_args: [("no-such-flag".into(), String::new())].into(), ..EtcdOptions::default() }
+}
+
+pub fn random_source(rng: &mut Rng) -> Source {
+    if rng.per_mille(500) { Source::Managed } else { Source::None }
 }
 
 pub fn random_size(rng: &mut Rng) -> ClusterSize {

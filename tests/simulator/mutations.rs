@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 use quorate::plan::{
-    ClusterState, Decision, Incarnation, Listed, Membership, OperationKind, Process, Recipe, Report, Step,
-    Transport, World,
+    ClusterState, Decision, Incarnation, Listed, Membership, OperationKind, Process, Recipe, Report, Scheme,
+    Side, Sides, Step, Transport, World, certificates::Source, transport::Listen,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +34,13 @@ pub enum Mutation {
     ChangeWhileLearning,
     RenewSwallowed,
     StartedOnTheNewSpec,
+    RoundSkipped,
+    UrlBeforeAllListen,
+    JoinedInPlainText,
+    UsedBeforeAllTrust,
+    DroppedBeforeReissued,
+    SpreadNotWaitedFor,
+    MissingSecretUnseen,
 }
 
 /// Each mutation, and an invariant that has to notice; the same table is in `docs/simulator.md`.
@@ -64,6 +71,13 @@ pub const TABLE: &[(Mutation, &str)] = &[
     (Mutation::ChangeWhileLearning, "one membership change"),
     (Mutation::RenewSwallowed, "comes to rest when faults stop"),
     (Mutation::StartedOnTheNewSpec, "a bad spec reaches one member"),
+    (Mutation::RoundSkipped, "every listed URL has a scheme that all members have"),
+    (Mutation::UrlBeforeAllListen, "every listed URL has a scheme that all members have"),
+    (Mutation::JoinedInPlainText, "every listed URL has a scheme that all members have"),
+    (Mutation::UsedBeforeAllTrust, "everybody trusts who signs"),
+    (Mutation::DroppedBeforeReissued, "nothing is left that it signed"),
+    (Mutation::SpreadNotWaitedFor, "clients get the time to fetch"),
+    (Mutation::MissingSecretUnseen, "hands off while certificates are missing"),
 ];
 
 impl Mutation {
@@ -117,6 +131,34 @@ impl Mutation {
             {
                 pretend_learners_vote(world);
             }
+            Mutation::UrlBeforeAllListen => {
+                for one in
+                    world.incarnations.iter_mut().filter(|one| one.transport.peer.listen == Listen::Plain)
+                {
+                    one.transport.peer.listen = Listen::Both;
+                    one.second_peer_url = Some(under(&one.peer_url, Scheme::Https));
+                }
+            }
+            Mutation::JoinedInPlainText => pretend_plain_while_joining(world),
+            Mutation::UsedBeforeAllTrust => {
+                for side in Side::ALL {
+                    let trust = world.certificates.get(side).trusted();
+                    world.incarnations.iter_mut().for_each(|one| {
+                        one.transport.get_mut(side).trust.extend(trust.clone());
+                    });
+                }
+            }
+            Mutation::DroppedBeforeReissued => {
+                for side in Side::ALL {
+                    let certificates = world.certificates.get_mut(side);
+                    let Some(issuer) = certificates.issuer.clone() else { continue };
+                    certificates.leaves.iter_mut().for_each(|leaf| leaf.issuer = issuer.clone());
+                }
+            }
+            Mutation::SpreadNotWaitedFor => world.policy.spread = std::time::Duration::ZERO,
+            Mutation::MissingSecretUnseen => {
+                Side::ALL.into_iter().for_each(|side| world.certificates.get_mut(side).problem = None);
+            }
             _ => {}
         }
     }
@@ -129,6 +171,16 @@ impl Mutation {
                 for step in steps.iter_mut() {
                     if let Step::Admit { admission, .. } = step {
                         admission.state = ClusterState::New;
+                    }
+                }
+            }
+            Mutation::RoundSkipped => {
+                for step in steps.iter_mut() {
+                    if let Step::Renew { recipe, .. } = step
+                        && recipe.transport.peer.listen == Listen::Both
+                        && world.desired.tls.peer == Source::Managed
+                    {
+                        recipe.transport.peer.listen = Listen::Tls;
                     }
                 }
             }
@@ -149,7 +201,9 @@ impl Mutation {
                 for step in steps.iter_mut().filter(|step| matches!(step, Step::Remove { .. })) {
                     let serial = world.record.serial + 1;
                     let name = quorate::plan::MemberName::nth(&world.cluster, &world.uid, serial);
-                    *step = Step::Reserve { name, serial, recipe: Box::new(recipe(world)), admission: None };
+                    let others = world.incarnations.first().map(|one| &one.transport);
+                    let recipe = recipe(world, others.unwrap_or(&Transport::default()));
+                    *step = Step::Reserve { name, serial, recipe: Box::new(recipe), admission: None };
                 }
             }
             Mutation::TwoAtOnce => {
@@ -168,15 +222,41 @@ impl Mutation {
 /// A member that is started again takes what the spec says now.
 fn renew_before_start(steps: &mut Vec<Step>, world: &World) {
     let [Step::Start { name, .. }] = steps.as_slice() else { return };
-    steps.insert(0, Step::Renew { name: name.clone(), recipe: Box::new(recipe(world)) });
+    let Some(one) = world.incarnations.iter().find(|one| one.name == *name) else { return };
+    let recipe = Box::new(recipe(world, &one.transport));
+    steps.insert(0, Step::Renew { name: name.clone(), recipe });
+}
+
+/// The same URL under another scheme.
+fn under(url: &str, scheme: Scheme) -> String {
+    match scheme {
+        Scheme::Http => url.replace("https", "http").replace("2383", "2380"),
+        Scheme::Https if url.starts_with("https") => url.to_owned(),
+        Scheme::Https => url.replace("http", "https").replace("2380", "2383"),
+    }
+}
+
+/// Whoever makes a new member looks at a cluster that knows no TLS.
+fn pretend_plain_while_joining(world: &mut World) {
+    let Membership::Known(list) = &mut world.membership else { return };
+    if list.iter().filter(|one| !one.learner).count() >= world.desired.size.get() {
+        return;
+    }
+    list.iter_mut().flat_map(|one| &mut one.peer_urls).for_each(|url| *url = under(url, Scheme::Http));
+    world.desired.tls = Sides::default();
+    for one in &mut world.incarnations {
+        one.transport = Transport::default();
+        one.peer_url = under(&one.peer_url, Scheme::Http);
+        one.second_peer_url = None;
+    }
 }
 
 /// What the spec says now.
-fn recipe(world: &World) -> Recipe {
+fn recipe(world: &World, transport: &Transport) -> Recipe {
     Recipe {
         version: world.desired.version,
         options: world.desired.options.clone(),
-        transport: Transport::default(),
+        transport: transport.clone(),
     }
 }
 
@@ -189,7 +269,7 @@ fn list(world: &World) -> Vec<Listed> {
 
 fn keep(world: &mut World, kept: impl Fn(&Listed, Option<&Incarnation>) -> bool) {
     let World { membership: Membership::Known(list), incarnations, .. } = world else { return };
-    list.retain(|one| kept(one, incarnations.iter().find(|place| one.peer_urls.contains(&place.peer_url))));
+    list.retain(|one| kept(one, incarnations.iter().find(|place| place.is_at(&one.peer_urls))));
 }
 
 fn answer(listed: &Listed, world: &World) -> Option<Report> {
@@ -207,7 +287,7 @@ fn answer(listed: &Listed, world: &World) -> Option<Report> {
 fn pretend_healthy(world: &mut World) {
     for listed in list(world).iter().filter(|one| !one.learner) {
         let report = answer(listed, world);
-        let seat = world.incarnations.iter_mut().find(|one| listed.peer_urls.contains(&one.peer_url));
+        let seat = world.incarnations.iter_mut().find(|one| one.is_at(&listed.peer_urls));
         if let (Some(one), Some(report)) = (seat, report)
             && one.data.present
         {
@@ -223,8 +303,7 @@ fn pretend_healthy(world: &mut World) {
 fn pretend_learners_caught_up(world: &mut World) {
     for listed in list(world).iter().filter(|one| one.learner) {
         let report = answer(listed, world);
-        if let Some(one) = world.incarnations.iter_mut().find(|one| listed.peer_urls.contains(&one.peer_url))
-        {
+        if let Some(one) = world.incarnations.iter_mut().find(|one| one.is_at(&listed.peer_urls)) {
             one.report = report;
         }
     }

@@ -12,6 +12,7 @@ use crate::{
 impl Model {
     pub fn pass(&mut self, mutation: Option<Mutation>) -> Result<Decision, Violation> {
         self.cover.passes += 1;
+        self.renew_leaves();
         let (world, from) = self.observe()?;
         let decision = match mutation {
             None => plan::decide(&world, at(self.now)),
@@ -26,7 +27,7 @@ impl Model {
         // Chance first: a traced run has to be the same run.
         if self.rng.per_mille(20) || self.trace.is_some() {
             let words = status::describe(&world, &decision, None, None, at(self.now));
-            assert_eq!(words.conditions.len(), 7, "every condition is there");
+            assert_eq!(words.conditions.len(), 8, "every condition is there");
         }
         self.say(|| format!("decided: {} {}", kinds(&decision), decision.reason()));
         let seen = !mutation.is_some_and(Mutation::unseen);
@@ -123,6 +124,7 @@ impl Model {
             record: self.record.clone(),
             incarnations,
             membership,
+            certificates: self.shown_certificates(),
             divergence: self.divergence.clone(),
             domain: None,
             policy: self.policy,

@@ -68,6 +68,7 @@ pub fn check(name: &str, spec: &EtcdClusterSpec) -> Result<Desired, Vec<Problem>
             version,
             options,
             tls: Tls::sources(spec.tls.as_ref()),
+            client_plaintext: Tls::client_plaintext(spec.tls.as_ref()),
             rotate: None,
             token: spec.token().map(str::to_owned),
             paused: spec.paused,

@@ -73,7 +73,7 @@ impl Told {
         }
         let mut news: Vec<_> = self.act(decision, outcomes).into_iter().collect();
         news.extend(self.failure(outcomes));
-        for kind in ["QuorumLost", "Available", "Degraded", "SpecApplied", "Paused"] {
+        for kind in ["QuorumLost", "Available", "Degraded", "CertificatesReady", "SpecApplied", "Paused"] {
             let before = previous.and_then(|status| status.condition(kind));
             let told = status.condition(kind).and_then(|now| self.condition(before, now, decision));
             // The loss of the quorum shows in three conditions, and is told once.
@@ -166,6 +166,8 @@ impl Told {
                 Kind::Warning
             }
             ("Degraded", "False") if std::mem::take(&mut self.degraded) => Kind::Normal,
+            ("CertificatesReady", "False") => Kind::Warning,
+            ("CertificatesReady", "True") if was("False") => Kind::Normal,
             ("SpecApplied", "False") => Kind::Warning,
             ("SpecApplied", "True") if was("False") => Kind::Normal,
             ("Paused", "True") => Kind::Normal,

@@ -11,7 +11,7 @@ use crate::{
     member::guard::words::{
         ASSIGNMENT, Assignment, CLIENT_PORT, GUARD_PORT, METRICS_PORT, PEER_PORT, POD_FOLDER, VOLUME,
     },
-    plan::{MemberName, PeerDomain},
+    plan::{MemberName, PeerDomain, Scheme},
 };
 
 /// The volume with the member's data.
@@ -184,7 +184,7 @@ pub fn assignment(member: &EtcdMember, started: bool, peers: String) -> Assignme
         uid: meta::uid(member),
         version: member.spec.version,
         options: member.spec.options.clone(),
-        peer_url: PeerDomain(peers.clone()).peer_url(&name),
+        peer_url: PeerDomain(peers.clone()).peer_url(&name, Scheme::Http),
         client_url: format!("http://{name}.{peers}:{CLIENT_PORT}"),
         admission: member.spec.admission.clone(),
         name,

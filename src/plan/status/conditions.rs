@@ -6,9 +6,12 @@ use jiff::Timestamp;
 
 use super::{ClusterStatus, Condition, moment, trouble};
 use crate::plan::{
-    Decision, Incarnation, Membership, Process, comeback,
+    Decision, Incarnation, Membership, Process, Side, World,
+    authorities::{self, Obstacle},
+    certificates::Source,
+    comeback,
     divergence::{self, Outcome},
-    elapsed,
+    elapsed, moves,
     outage::{self, Outage},
     quorum::quorum,
     rollout, upgrade,
@@ -71,6 +74,7 @@ pub(super) fn all(
         progressing(view, decision),
         degraded,
         applied,
+        certificates(view),
         lost,
         paused(view),
     ]
@@ -206,6 +210,10 @@ fn spec_applied(view: &View<'_>) -> Fact {
     if !not_applied.is_empty() {
         return Fact::new("SpecApplied", false, "NotApplied", not_applied.join("; "));
     }
+    let hindered = obstacles(world).find(|obstacle| !obstacle.passes);
+    if let Some(obstacle) = hindered {
+        return Fact::new("SpecApplied", false, "CertificatesNotReady", obstacle.message);
+    }
     if let Some(why) = rollout::stopped(view) {
         return Fact::new("SpecApplied", false, "RolloutStopped", why);
     }
@@ -215,7 +223,48 @@ fn spec_applied(view: &View<'_>) -> Fact {
         let message = format!("{}; still to be changed: {}", rollout::progress(view), differing.join(", "));
         return Fact::new("SpecApplied", false, "RollingOut", message);
     }
+    if let Some(message) = moves::unfinished(world) {
+        return Fact::new("SpecApplied", false, "RollingOut", message);
+    }
     Fact::new("SpecApplied", true, "Applied", "the whole spec is applied")
+}
+
+fn obstacles(world: &World) -> impl Iterator<Item = Obstacle> {
+    Side::ALL.into_iter().filter_map(|side| authorities::obstacle(world, side))
+}
+
+/// Whether everybody has certificates that everybody takes. What a rotation is at is told as its reason; it is no fault.
+fn certificates(view: &View<'_>) -> Fact {
+    let world = view.world;
+    let fact = |status, reason, message| Fact { kind: "CertificatesReady", status, reason, message };
+    let wanted = || Side::ALL.into_iter().filter(|side| *world.desired.tls.get(*side) != Source::None);
+    if wanted().next().is_none() {
+        return fact("True", "Disabled", "neither peers nor clients are wanted under TLS".into());
+    }
+    let (passing, standing): (Vec<_>, Vec<_>) = obstacles(world).partition(|obstacle| obstacle.passes);
+    if let Some(obstacle) = standing.into_iter().next() {
+        return fact("False", obstacle.reason, obstacle.message);
+    }
+    if let Some(obstacle) = passing.into_iter().next() {
+        return fact("Unknown", obstacle.reason, obstacle.message);
+    }
+    let leaves =
+        || wanted().flat_map(|side| world.certificates.get(side).leaves.iter().map(move |leaf| (side, leaf)));
+    if let Some((side, leaf)) = leaves().find(|(_, leaf)| leaf.until <= view.now) {
+        let message = format!("the {side} certificate of {} expired at {}", leaf.holder, moment(leaf.until));
+        return fact("False", "Expired", message);
+    }
+    let rotations: Vec<_> = wanted().filter_map(|side| authorities::rotation(view, side)).collect();
+    if !rotations.is_empty() {
+        let words: Vec<_> =
+            rotations.into_iter().map(|rotation| format!("{}: {}", rotation.step, rotation.words)).collect();
+        return fact("True", "Rotating", words.join("; "));
+    }
+    let until =
+        |side: Side| Some(format!("{side} until {}", moment(world.certificates.get(side).expires()?)));
+    let words: Vec<_> = wanted().filter_map(until).collect();
+    let message = if words.is_empty() { "no certificate is in use yet".into() } else { words.join(", ") };
+    fact("True", "AsExpected", message)
 }
 
 fn quorum_lost(view: &View<'_>, confirmed: bool) -> Fact {

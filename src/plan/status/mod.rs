@@ -10,7 +10,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Decision, Incarnation, Listed, MemberName, Membership, Process, World, rollout,
+    Decision, Incarnation, Listed, MemberName, Membership, Process, Side, World, authorities,
+    certificates::Source,
+    rollout,
     view::{Seat, View},
 };
 
@@ -45,10 +47,13 @@ pub struct ClusterStatus {
     pub db: String,
     /// The members, by name.
     pub members: Vec<MemberStatus>,
+    /// The certificates; absent while no side is under TLS.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificates: Option<CertificatesStatus>,
     /// The work in progress; absent when there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub operation: Option<OperationStatus>,
-    /// Ready, Available, Progressing, Degraded, SpecApplied, QuorumLost and Paused.
+    /// Ready, Available, Progressing, Degraded, SpecApplied, CertificatesReady, QuorumLost and Paused.
     pub conditions: Vec<Condition>,
     /// Selects what belongs to the cluster, for the scale subresource.
     pub selector: String,
@@ -91,6 +96,42 @@ pub struct MemberStatus {
     #[serde(skip_serializing_if = "String::is_empty")]
     pub node: String,
     /// Why it is not ready.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+/// The certificates of both sides.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct CertificatesStatus {
+    /// Among members; absent while they talk in plain text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub peer: Option<SideStatus>,
+    /// Between clients and members; absent while they talk in plain text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client: Option<SideStatus>,
+}
+
+/// The certificates of one side.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct SideStatus {
+    /// `Managed`: an authority of the cluster's own signs them. `Given`: they are taken as they come.
+    pub source: String,
+    /// What tells the authority that signs from others: the beginning of the SHA-256 of its certificate, in hex.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub authority: Option<String>,
+    /// When its certificate ends; where others sign, the first of those that are trusted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub authority_expires: Option<String>,
+    /// When the first of the certificates in use ends.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires: Option<String>,
+    /// While another authority takes over: `Trust`, members come to trust both; `Reissue`, the new one signs all
+    /// certificates anew; `Drop`, members trust the new one alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub step: Option<String>,
+    /// How far that step is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
 }
@@ -183,6 +224,7 @@ pub fn describe(
         term: newest.map(|report| report.term.cast_signed()),
         db: members.iter().filter_map(|one| one.db_size).max().map(amount).unwrap_or_default(),
         members,
+        certificates: certificates(&view),
         operation: decision.operation().map(|operation| OperationStatus {
             kind: operation.kind.name().to_owned(),
             member: operation.member.as_ref().map(|name| name.0.clone()),
@@ -197,6 +239,24 @@ pub fn describe(
         .map(|fact| fact.into_condition(generation, previous, now))
         .collect();
     status
+}
+
+fn certificates(view: &View<'_>) -> Option<CertificatesStatus> {
+    let side = |side: Side| {
+        let source = *view.world.desired.tls.get(side);
+        let known = view.world.certificates.get(side);
+        let rotation = authorities::rotation(view, side);
+        (source != Source::None).then(|| SideStatus {
+            source: source.name().to_owned(),
+            authority: known.issuer.as_ref().map(|id| id.0.clone()),
+            authority_expires: known.authority_expires().map(moment),
+            expires: known.expires().map(moment),
+            step: rotation.as_ref().map(|rotation| rotation.step.to_owned()),
+            message: rotation.map(|rotation| rotation.words),
+        })
+    };
+    let (peer, client) = (side(Side::Peer), side(Side::Client));
+    (peer.is_some() || client.is_some()).then_some(CertificatesStatus { peer, client })
 }
 
 /// The members that clients may be sent to, as far as the membership goes: the voters of a cluster that formed, except

@@ -110,6 +110,7 @@ pub fn none(size: i64) -> World {
             version: version(),
             options: EtcdOptions::default(),
             tls: Sides::default(),
+            client_plaintext: false,
             rotate: None,
             token: None,
             paused: false,

@@ -1,11 +1,17 @@
 //! What must hold for any world, likely or not.
 
+use std::collections::BTreeSet;
+
 use proptest::{option, prelude::*};
 
-use super::builder::*;
+use super::{builder::*, trust::*};
 use crate::plan::{
     Admission, ClusterId, ClusterState, Data, Decision, Incarnation, Listed, MemberId, Membership, Process,
-    Report, Step, World, decide, quorum, status::describe,
+    Report, Scheme, Side, Sides, Step, Transport, World,
+    certificates::{Certificates, Source},
+    decide, quorum,
+    status::describe,
+    transport::{AuthorityId, Channel, Listen},
 };
 
 fn a_process() -> impl Strategy<Value = Process> {
@@ -32,7 +38,48 @@ fn a_report(serial: u64) -> impl Strategy<Value = Report> {
     )
 }
 
+fn a_trust() -> impl Strategy<Value = BTreeSet<AuthorityId>> {
+    prop::collection::btree_set(prop::sample::select(vec![id("a"), id("b"), id("c")]), 0..3)
+}
+
+fn a_transport() -> impl Strategy<Value = Transport> {
+    let channel = || {
+        let listen = prop::sample::select(vec![Listen::Plain, Listen::Both, Listen::Tls]);
+        (listen, a_trust()).prop_map(|(listen, trust)| Channel { listen, trust })
+    };
+    (channel(), channel()).prop_map(|(peer, client)| Transport { peer, client })
+}
+
+fn certificates() -> impl Strategy<Value = Certificates> {
+    let known = prop::collection::vec((prop::sample::select(vec!["a", "b", "c"]), 0..900i64), 0..3);
+    let leaves = prop::collection::vec((1..9u64, prop::sample::select(vec!["a", "b", "c"]), 0..9i64), 0..4);
+    (known, option::weighted(0.8, prop::sample::select(vec!["a", "b"])), leaves, prop::bool::weighted(0.1))
+        .prop_map(|(known, issuer, leaves, problem)| Certificates {
+            authorities: known.into_iter().map(|(name, seconds)| authority(name, seconds)).collect(),
+            issuer: issuer.map(id),
+            leaves: leaves
+                .into_iter()
+                .map(|(n, issuer, seconds)| leaf(&name(n).0, issuer, seconds))
+                .collect(),
+            problem: problem.then(|| "a Secret is missing".into()),
+        })
+}
+
+type Secrecy = (Source, Certificates);
+
+fn secrecy() -> impl Strategy<Value = (Secrecy, Secrecy, Option<i64>)> {
+    let side = || (prop::sample::select(vec![Source::None, Source::Managed, Source::Given]), certificates());
+    (side(), side(), option::weighted(0.3, -9..900i64))
+}
+
 fn an_incarnation(serial: u64) -> impl Strategy<Value = Incarnation> {
+    (bare_incarnation(serial), option::weighted(0.7, a_transport())).prop_map(|(mut one, transport)| {
+        dress(&mut one, &transport.unwrap_or_default());
+        one
+    })
+}
+
+fn bare_incarnation(serial: u64) -> impl Strategy<Value = Incarnation> {
     let told = option::weighted(0.9, (any::<bool>(), any::<bool>()));
     let requests =
         (option::weighted(0.2, 0..9i64), option::weighted(0.2, 0..9i64), prop::bool::weighted(0.2));
@@ -63,26 +110,44 @@ fn an_incarnation(serial: u64) -> impl Strategy<Value = Incarnation> {
 }
 
 fn a_listed(serial: u64) -> impl Strategy<Value = Listed> {
-    (prop::bool::weighted(0.1), prop::bool::weighted(0.1)).prop_map(move |(learner, unnamed)| {
+    let chances = (prop::bool::weighted(0.1), prop::bool::weighted(0.1), prop::bool::weighted(0.4));
+    chances.prop_map(move |(learner, unnamed, https)| {
         let known = listed(serial);
-        Listed { learner, name: if unnamed { String::new() } else { known.name.clone() }, ..known }
+        let scheme = if https { Scheme::Https } else { Scheme::Http };
+        let name = if unnamed { String::new() } else { known.name.clone() };
+        Listed { learner, name, peer_urls: vec![peer_url(serial, scheme)], ..known }
     })
+}
+
+/// A member that never started is known by the URL that it was added under, and listens there.
+fn known_by(listed: Listed, one: Option<&Incarnation>) -> Listed {
+    match one {
+        Some(one) if listed.name.is_empty() => Listed { peer_urls: vec![one.peer_url.clone()], ..listed },
+        _ => listed,
+    }
 }
 
 /// Up to eight serials, each listed, existing, both or neither.
 fn a_world() -> impl Strategy<Value = World> {
     let seats: Vec<_> = (1..9u64)
         .map(|serial| {
-            (option::weighted(0.6, a_listed(serial)), option::weighted(0.6, an_incarnation(serial)))
+            let pair =
+                (option::weighted(0.6, a_listed(serial)), option::weighted(0.6, an_incarnation(serial)));
+            pair.prop_map(|(listed, one)| (listed.map(|listed| known_by(listed, one.as_ref())), one))
         })
         .collect();
     let record = (prop::bool::weighted(0.9), 0..20u64);
     let shape = (prop::sample::select(vec![3i64, 5, 7, 9]), record, prop::bool::weighted(0.8));
-    (seats, shape, prop::bool::weighted(0.05)).prop_map(|(seats, (size, (formed, serial), known), paused)| {
+    (seats, shape, prop::bool::weighted(0.05), secrecy()).prop_map(|(seats, shape, paused, secrecy)| {
+        let (size, (formed, serial), known) = shape;
+        let (peer, client, rotate) = secrecy;
         let (list, incarnations): (Vec<_>, Vec<_>) = seats.into_iter().unzip();
         let list = list.into_iter().flatten().collect();
         none(size).with(|world| {
             world.desired.paused = paused;
+            world.desired.rotate = rotate.map(ago);
+            world.desired.tls = Sides { peer: peer.0, client: client.0 };
+            world.certificates = Sides { peer: peer.1, client: client.1 };
             world.record.cluster_id = formed.then_some(CLUSTER);
             world.record.serial = serial;
             world.incarnations = incarnations.into_iter().flatten().collect();
@@ -96,12 +161,12 @@ fn a_world() -> impl Strategy<Value = World> {
 
 fn listed_of<'a>(world: &'a World, one: &Incarnation) -> Option<&'a Listed> {
     let Membership::Known(list) = &world.membership else { return None };
-    list.iter().find(|listed| listed.peer_urls.contains(&one.peer_url))
+    list.iter().find(|listed| one.name == name(listed.id.0))
 }
 
 /// A voter that answers as one, with its data there.
 fn healthy(world: &World, listed: &Listed) -> bool {
-    let sits = |one: &&Incarnation| listed.peer_urls.contains(&one.peer_url);
+    let sits = |one: &&Incarnation| one.name == name(listed.id.0);
     world.incarnations.iter().find(sits).is_some_and(|one| {
         let ready = |report: &Report| report.ready && report.cluster_id == ClusterId(0xc1);
         one.running() && one.report.as_ref().is_some_and(ready) && one.data_fault().is_none()
@@ -115,12 +180,13 @@ proptest! {
     fn any_world_gets_a_safe_answer(world in a_world()) {
         let decision = decide(&world, second(NOW));
         let words = describe(&world, &decision, Some(1), None, second(NOW));
-        prop_assert_eq!(words.conditions.len(), 7);
+        prop_assert_eq!(words.conditions.len(), 8);
         let again = describe(&world, &decision, Some(1), Some(&words), second(NOW + 9));
         for (old, new) in words.conditions.iter().zip(&again.conditions) {
-            // Nothing but time can turn one around: a member that is not new any more.
+            // Nothing but time can turn one around: a member that is not new any more, or that a roll waited for long enough.
             let same = old.status == new.status && old.last_transition_time == new.last_transition_time;
-            prop_assert!(same || (new.kind == "Degraded" && new.status == "True"), "a second look changes no time: {:?}", new);
+            let aged = (new.kind == "Degraded" && new.status == "True") || new.reason == "RolloutStopped";
+            prop_assert!(same || aged, "a second look changes no time: {:?}", new);
         }
 
         let steps = decision.steps();
@@ -141,9 +207,12 @@ proptest! {
         };
         let formed = world.record.cluster_id.is_some();
         let voters: Vec<_> = known.iter().filter(|one| !one.learner).collect();
+        let members: Vec<_> = world.incarnations.iter().filter(|one| listed_of(&world, one).is_some()).collect();
         for step in steps {
             let gone = match step {
                 Step::Remove { id, .. } => voters.iter().find(|one| one.id == *id),
+                // One that does not run is taken from nobody.
+                Step::Renew { name, .. } if !world.incarnations.iter().any(|one| one.name == *name && one.running()) => None,
                 Step::Stop { name } | Step::Renew { name, .. } => voters.iter().find(|one| one.name == name.0),
                 _ => None,
             };
@@ -163,6 +232,36 @@ proptest! {
                 Step::AddLearner { .. } => prop_assert!(known.iter().all(|one| !one.learner)),
                 Step::Promote { .. } | Step::MoveLeader { .. } | Step::Remove { .. } => prop_assert!(formed && !known.is_empty()),
                 Step::RecordFormed { .. } => prop_assert!(!formed),
+                Step::UpdatePeerUrl { peer_url, .. } => {
+                    let listens = |one: &&Incarnation| one.transport.peer.listen.has(Scheme::of(peer_url));
+                    prop_assert!(members.iter().all(listens));
+                }
+                Step::UseAuthority { side, id } => {
+                    let trusts = |one: &&Incarnation| {
+                        let channel = one.transport.get(*side);
+                        channel.listen == Listen::Plain || channel.trust.contains(id)
+                    };
+                    prop_assert!(members.iter().all(trusts));
+                }
+                Step::DropAuthority { side, id } => {
+                    let certificates = world.certificates.get(*side);
+                    let signed = certificates.leaves.iter().any(|leaf| leaf.issuer == *id);
+                    prop_assert!(!signed && certificates.issuer.as_ref() != Some(id));
+                }
+                Step::Renew { recipe, .. } if formed => {
+                    let Some(one) = one else { return Err(TestCaseError::fail("nobody is made anew")) };
+                    for url in known.iter().flat_map(|listed| &listed.peer_urls) {
+                        let scheme = Scheme::of(url);
+                        let had = one.transport.peer.listen.has(scheme);
+                        prop_assert!(!had || recipe.transport.peer.listen.has(scheme), "{url}: {recipe:?}");
+                    }
+                    for side in Side::ALL {
+                        let unusable = world.certificates.get(side).problem.is_some();
+                        let wanted = *world.desired.tls.get(side) != Source::None;
+                        let same = recipe.transport.get(side) == one.transport.get(side);
+                        prop_assert!(same || !unusable || !wanted, "{side}: {recipe:?}");
+                    }
+                }
                 _ => {}
             }
         }
