@@ -27,16 +27,16 @@ const LOOK: Duration = Duration::from_millis(200);
 /// printed.
 const PATIENCE: u32 = 4;
 
-/// One load at a time: several at once measure how the machine shares its disk.
-static LOADED: Mutex<()> = Mutex::new(());
+/// One load at a time whose outcome is judged: several at once measure how the machine shares its disk.
+static MEASURED: Mutex<()> = Mutex::new(());
 
 /// A load, and its turn.
-pub struct Loaded {
+pub struct Measured {
     load: Load,
     _turn: MutexGuard<'static, ()>,
 }
 
-impl Loaded {
+impl Measured {
     /// Ends it, and reads every acknowledged key back.
     pub fn finish(self) -> Outcome {
         self.load.finish()
@@ -85,6 +85,7 @@ pub struct Place {
     pub kubectl: Namespace,
     runtime: tokio::runtime::Runtime,
     client: Client,
+    began: Instant,
 }
 
 impl Place {
@@ -97,7 +98,7 @@ impl Place {
         kubectl.must(&["label", "namespace", kubectl.name(), label], "");
         let runtime = runtime();
         let client = runtime.block_on(Client::try_default()).expect("KUBECONFIG names a cluster");
-        Self { _others: others, kubectl, runtime, client }
+        Self { _others: others, kubectl, runtime, client, began: Instant::now() }
     }
 
     /// A cluster of a size in a new namespace, once all of it is ready.
@@ -332,21 +333,32 @@ impl Place {
         Arc::new(move || known.lock().unwrap().values().flatten().cloned().collect())
     }
 
+    /// Begins to put `rate` keys a second once no other load does that is judged.
+    pub fn measured(&self, rate: u32) -> Measured {
+        let turn = MEASURED.lock().unwrap_or_else(PoisonError::into_inner);
+        Measured { load: self.load(rate), _turn: turn }
+    }
+
     /// Begins to put `rate` keys a second through the addresses of the client Service.
-    pub fn load(&self, rate: u32) -> Loaded {
-        let turn = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
+    pub fn load(&self, rate: u32) -> Load {
         let endpoints = self.endpoints("demo");
         let start = Instant::now();
         while endpoints().len() < 3 {
             assert!(start.elapsed() < Duration::from_secs(20), "the client Service has {:?}", endpoints());
             std::thread::sleep(LOOK);
         }
-        Loaded { load: Load::at(endpoints, rate), _turn: turn }
+        Load::at(endpoints, rate)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        println!("{} was there for {:.0} s", self.kubectl.name(), self.began.elapsed().as_secs_f64());
     }
 }
 
 /// Waits until every namespace that is being deleted is gone: the operator has work with what is in it.
-fn until_all_gone() {
+pub fn until_all_gone() {
     let start = Instant::now();
     runtime().block_on(async {
         let api = Api::<v1::Namespace>::all(Client::try_default().await.expect("KUBECONFIG names a cluster"));

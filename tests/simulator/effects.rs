@@ -136,6 +136,10 @@ impl Model {
 
     fn start(&mut self, name: &quorate::plan::MemberName) -> Answer {
         let Some(index) = self.index(name) else { return Err("no such member") };
+        if self.faulty && self.rng.per_mille(5) {
+            // Nobody but the starter itself can see that any more.
+            self.empty(index);
+        }
         let (now, guard) = (self.now, self.guard);
         let boot_at = now + self.rng.between(50, 500);
         let place = &mut self.places[index];
