@@ -15,7 +15,7 @@ fn a_cluster_is_made_scaled_and_deleted() {
     place.apply("demo", "size: 3");
     place.wait_ready("demo", 3);
     println!("apply to 3/3 ready: {:.1} s", start.elapsed().as_secs_f64());
-    let load = place.measured(200);
+    let load = place.load(200);
     for size in [5, 3, 5, 3] {
         let start = Instant::now();
         place.scale(size);
@@ -62,7 +62,7 @@ fn the_leader_is_removed_without_a_gap() {
         });
     }
     place.wait("demo", "the youngest leads", SECONDS(20), |status| status.leader.as_ref() == Some(&youngest));
-    let load = place.measured(200);
+    let load = place.load(200);
     let start = Instant::now();
     place.scale(3);
     place.wait_ready("demo", 3);

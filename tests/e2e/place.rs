@@ -27,16 +27,16 @@ const LOOK: Duration = Duration::from_millis(200);
 /// printed.
 const PATIENCE: u32 = 4;
 
-/// One load at a time whose outcome is judged: several at once measure how the machine shares its disk.
-static MEASURED: Mutex<()> = Mutex::new(());
+/// One load at a time: several at once measure how the machine shares its disk.
+static LOADED: Mutex<()> = Mutex::new(());
 
 /// A load, and its turn.
-pub struct Measured {
+pub struct Loaded {
     load: Load,
     _turn: MutexGuard<'static, ()>,
 }
 
-impl Measured {
+impl Loaded {
     /// Ends it, and reads every acknowledged key back.
     pub fn finish(self) -> Outcome {
         self.load.finish()
@@ -333,21 +333,16 @@ impl Place {
         Arc::new(move || known.lock().unwrap().values().flatten().cloned().collect())
     }
 
-    /// Begins to put `rate` keys a second once no other load does that is judged.
-    pub fn measured(&self, rate: u32) -> Measured {
-        let turn = MEASURED.lock().unwrap_or_else(PoisonError::into_inner);
-        Measured { load: self.load(rate), _turn: turn }
-    }
-
     /// Begins to put `rate` keys a second through the addresses of the client Service.
-    pub fn load(&self, rate: u32) -> Load {
+    pub fn load(&self, rate: u32) -> Loaded {
+        let turn = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
         let endpoints = self.endpoints("demo");
         let start = Instant::now();
         while endpoints().len() < 3 {
             assert!(start.elapsed() < Duration::from_secs(20), "the client Service has {:?}", endpoints());
             std::thread::sleep(LOOK);
         }
-        Load::at(endpoints, rate)
+        Loaded { load: Load::at(endpoints, rate), _turn: turn }
     }
 }
 

@@ -11,7 +11,7 @@ const ROLLED: Duration = Duration::from_secs(120);
 
 /// Applies a spec under load, and waits until every member is made from it.
 fn rolls(place: &Place, what: &str, spec: &str, done: impl Fn(&Place) -> bool) {
-    let load = place.measured(200);
+    let load = place.load(200);
     place.apply("demo", spec);
     let took = place.wait("demo", what, ROLLED, |status| {
         status.updated_members == 3 && status.is("Ready") && status.is("SpecApplied") && done(place)
@@ -45,7 +45,7 @@ fn all_are_restarted_one_by_one_and_a_wrong_image_stops_at_one() {
     let place = Place::with_cluster("quorate-again", 3);
     let uids = |place: &Place| place.names().iter().map(|name| place.pod_uid(name)).collect::<Vec<_>>();
     let was = uids(&place);
-    let load = place.measured(200);
+    let load = place.load(200);
     let now = format!("quorate.dev/restartedAt={}", Timestamp::now());
     place.kubectl.must(&["annotate", "etcd", "demo", &now], "");
     let took = place.wait("demo", "all restarted", ROLLED, |status| {

@@ -9,7 +9,7 @@ use std::{
 use crate::kubectl::program;
 
 /// How many tests run at once: each has two operators' and five members' work to do.
-const TURNS: usize = 3;
+const TURNS: usize = 2;
 /// How long the installed operator may take to stop.
 const STOP: Duration = Duration::from_secs(60);
 
