@@ -129,7 +129,7 @@ e2e: setup ## install the operator into the Kubernetes of $KUBECONFIG, whose nod
 	"$$kubectl" --namespace quorate-system rollout restart deployment/quorate
 	"$$kubectl" --namespace quorate-system rollout status deployment/quorate --timeout=120s
 	# The chart comes last and whatever became of the others: while it is tested, the operator they use is away.
-	$(call counted,(cargo test --locked --no-fail-fast --test e2e --test e2e_faults --test e2e_rights -- --test-threads=3 --nocapture; others=$$?; cargo test --locked --test e2e_helm -- --nocapture && exit $$others))
+	$(call counted,(cargo test --locked --no-fail-fast --test e2e --test e2e_faults --test e2e_rights -- --test-threads=4 --nocapture; others=$$?; cargo test --locked --test e2e_helm -- --nocapture && exit $$others))
 
 setup: ## install what compiling needs and the machine lacks
 	@scripts/setup

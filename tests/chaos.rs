@@ -104,14 +104,7 @@ fn nothing_is_lost_whatever_happens() {
         status.size == size && status.ready_members == size && status.is("Ready")
     });
     let outcome = load.finish();
-    println!(
-        "{} puts, {} acknowledged, {} failed after one retry, {} lost, longest gap {:.1?}",
-        outcome.puts,
-        outcome.acknowledged(),
-        outcome.failed,
-        outcome.lost,
-        outcome.longest_gap()
-    );
+    println!("{outcome}");
     assert_eq!(outcome.lost, 0);
     assert_eq!(up.processes().len(), usize::try_from(size).unwrap());
 }

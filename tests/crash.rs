@@ -1,5 +1,5 @@
-//! The operator dies after its N-th effect, for every N of a cluster's making, 3 → 5 → 3 and a replacement, and of a roll
-//! and an upgrade, on real etcd: the next one always ends in the same state.
+//! The operator dies after its N-th effect, for every N of a cluster's making, of 3 → 5, of 5 → 3, of a replacement, of a
+//! roll and of an upgrade, on real etcd: the next one always ends in the same state.
 
 #![allow(
     clippy::unwrap_used,
@@ -32,6 +32,35 @@ use quorate::{
 const AT_ONCE: usize = 8;
 const LIMIT: Duration = Duration::from_secs(180);
 
+/// The effects of a story, chapter by chapter: each begins when all of the one before is at rest. So one run shows what
+/// becomes of a death in each of them.
+struct Story {
+    /// The operator dies after this effect of each chapter that has as many, counted from 1.
+    dies_after: Option<usize>,
+    chapters: Vec<Vec<String>>,
+}
+
+impl Story {
+    fn new(dies_after: Option<usize>) -> Self {
+        Self { dies_after, chapters: Vec::new() }
+    }
+
+    fn next_chapter(&mut self) {
+        self.chapters.push(Vec::new());
+    }
+
+    /// Notes what became of a step, and says whether the operator lives on.
+    fn then(&mut self, step: &Step, result: &Result<(), StepError>) -> Then {
+        // Refusals are no effects: how many there are depends on the clock.
+        if result.is_err() {
+            return Then::GoOn;
+        }
+        let chapter = self.chapters.last_mut().unwrap();
+        chapter.push(format!("{} {}", step.kind(), step.member()));
+        if self.dies_after == Some(chapter.len()) { Then::Crash } else { Then::GoOn }
+    }
+}
+
 /// What a run ends in, as far as it must not depend on where the operator died.
 #[derive(Debug, PartialEq, Eq)]
 struct End {
@@ -44,11 +73,9 @@ struct End {
     key: Option<String>,
 }
 
-/// One run of the whole story. Answers how it ended and how many effects it took.
-fn run(binary: &Binary, crash_after: Option<usize>) -> (End, Vec<String>) {
+/// One run of the whole story. Answers how it ended.
+fn run(binary: &Binary, story: &mut Story) -> End {
     let up = Up::prepare(binary, 3);
-    let mut effects = Vec::new();
-    let mut crashed = false;
     runtime().block_on(async {
         let mut replaced = String::new();
         let mut world = None;
@@ -70,22 +97,12 @@ fn run(binary: &Binary, crash_after: Option<usize>) -> (End, Vec<String>) {
                     last.incarnations.iter().find(|one| leads(last, &one.name.0)).unwrap().name.0.clone();
                 fs::write(up.member_dir(&replaced).join("replace.request"), "now\n").unwrap();
             }
+            story.next_chapter();
             let after = drive(
                 &up,
                 brisk(),
                 LIMIT,
-                |_, step, result| {
-                    // Refusals are no effects: how many there are depends on the clock.
-                    if result.is_err() {
-                        return Then::GoOn;
-                    }
-                    effects.push(format!("{} {}", step.kind(), step.member()));
-                    if !crashed && crash_after == Some(effects.len()) {
-                        crashed = true;
-                        return Then::Crash;
-                    }
-                    Then::GoOn
-                },
+                |_, step, result| story.then(step, result),
                 |world, decision| {
                     settled(size)(world, decision)
                         && !world.incarnations.iter().any(|one| one.name.0 == replaced)
@@ -102,13 +119,10 @@ fn run(binary: &Binary, crash_after: Option<usize>) -> (End, Vec<String>) {
         let Membership::Known(list) = &world.membership else { panic!("no member list") };
         let mut client = connect(&world.incarnations[0].client_url).await.unwrap();
         let read = client.get("kept", None).await.unwrap();
-        let names: BTreeSet<_> = effects.iter().filter(|one| one.starts_with("Reserve")).collect();
-        assert_eq!(
-            names.len(),
-            effects.iter().filter(|one| one.starts_with("Reserve")).count(),
-            "{effects:?}"
-        );
-        let end = End {
+        let reserved = || story.chapters.iter().flatten().filter(|one| one.starts_with("Reserve"));
+        let names: BTreeSet<_> = reserved().collect();
+        assert_eq!(names.len(), reserved().count(), "{:?}", story.chapters);
+        End {
             voters: list.iter().filter(|one| !one.learner).count(),
             learners: list.iter().filter(|one| one.learner).count(),
             processes: up.processes().len(),
@@ -116,14 +130,7 @@ fn run(binary: &Binary, crash_after: Option<usize>) -> (End, Vec<String>) {
             draining: world.incarnations.iter().filter(|one| one.draining.is_some()).count(),
             replaced_is_gone: !up.member_dir(&replaced).exists(),
             key: read.kvs().first().map(|kv| kv.value_str().unwrap().to_owned()),
-        };
-        assert_eq!(
-            crashed,
-            crash_after.is_some(),
-            "the operator died after effect {crash_after:?} of {}",
-            effects.len()
-        );
-        (end, effects)
+        }
     })
 }
 
@@ -138,12 +145,10 @@ struct Rolled {
     key: Option<String>,
 }
 
-/// One run: a flag, then a minor version. Effects are counted once the cluster formed.
-fn roll(binaries: &[Binary; 2], crash_after: Option<usize>) -> (Rolled, Vec<String>) {
+/// One run: a flag, then a minor version. The story begins once the cluster formed.
+fn roll(binaries: &[Binary; 2], story: &mut Story) -> Rolled {
     let mut up = Up::prepare(&binaries[0], 3);
     up.others = vec![binaries[1].clone()];
-    let mut effects = Vec::new();
-    let mut crashed = false;
     runtime().block_on(async {
         let mut world = drive(&up, brisk(), LIMIT, |_, _, _| Then::GoOn, settled(3)).await;
         let mut client = connect(&world.incarnations[0].client_url).await.unwrap();
@@ -152,35 +157,23 @@ fn roll(binaries: &[Binary; 2], crash_after: Option<usize>) -> (Rolled, Vec<Stri
             let spec = format!("{{size: 3, version: {}, etcd: {{snapshotCount: 5000}}}}", binary.version);
             up.write_manifest(&spec);
             let followed = |world: &World| world.incarnations.iter().all(|one| one.version == binary.version);
-            let noted = |_: &World, step: &Step, result: &Result<(), StepError>| {
-                if result.is_err() {
-                    return Then::GoOn;
-                }
-                effects.push(format!("{} {}", step.kind(), step.member()));
-                if !crashed && crash_after == Some(effects.len()) {
-                    crashed = true;
-                    return Then::Crash;
-                }
-                Then::GoOn
-            };
             let mut at_rest = settled(3);
             let done = |world: &World, decision: &Decision| at_rest(world, decision) && followed(world);
-            world = drive(&up, brisk(), LIMIT, noted, done).await;
+            story.next_chapter();
+            world = drive(&up, brisk(), LIMIT, |_, step, result| story.then(step, result), done).await;
         }
         let mut client = connect(&world.incarnations[0].client_url).await.unwrap();
         let read = client.get("kept", None).await.unwrap();
         let line = |name: &str| fs::read(format!("/proc/{}/cmdline", up.member_pid(name).unwrap())).unwrap();
         let flagged = |name: &str| String::from_utf8_lossy(&line(name)).contains("--snapshot-count=5000");
         let member = |one: &Incarnation| (one.report.as_ref().unwrap().version.clone(), flagged(&one.name.0));
-        let rolled = Rolled {
+        Rolled {
             members: world.incarnations.iter().map(member).collect(),
             processes: up.processes().len(),
             draining: world.incarnations.iter().filter(|one| one.draining.is_some()).count(),
             snapshot: up.dir().join("snapshots/before-3.6.db").exists(),
             key: read.kvs().first().map(|kv| kv.value_str().unwrap().to_owned()),
-        };
-        assert_eq!(crashed, crash_after.is_some(), "died after effect {crash_after:?} of {}", effects.len());
-        (rolled, effects)
+        }
     })
 }
 
@@ -194,7 +187,7 @@ fn the_operator_dies_after_its_nth_effect_of_a_roll_and_an_upgrade() {
         snapshot: true,
         key: Some("through it all".into()),
     };
-    for_every_effect(&expected, |crash_after| roll(&binaries, crash_after));
+    for_every_effect(&expected, |story| roll(&binaries, story));
 }
 
 #[test]
@@ -209,33 +202,42 @@ fn the_operator_dies_after_its_nth_effect_for_every_n() {
         replaced_is_gone: true,
         key: Some("through it all".into()),
     };
-    for_every_effect(&expected, |crash_after| run(&binary, crash_after));
+    for_every_effect(&expected, |story| run(&binary, story));
 }
 
-/// Runs a story undisturbed, then once for each of its effects with a death after it.
+/// Runs a story undisturbed, then with a death after the first effect of each chapter, after the second, and so on to the
+/// last of the longest.
 fn for_every_effect<T: std::fmt::Debug + PartialEq + Sync>(
     expected: &T,
-    story: impl Fn(Option<usize>) -> (T, Vec<String>) + Sync,
+    run: impl Fn(&mut Story) -> T + Sync,
 ) {
     let began = Instant::now();
-    let (undisturbed, effects) = story(None);
-    let total = effects.len();
-    println!("undisturbed: {total} effects in {:.0?}: {effects:?}", began.elapsed());
-    assert_eq!(undisturbed, *expected);
+    let mut undisturbed = Story::new(None);
+    assert_eq!(run(&mut undisturbed), *expected);
+    println!("undisturbed: {:?} in {:.0?}", undisturbed.chapters, began.elapsed());
+    let effects: Vec<_> = undisturbed.chapters.iter().map(Vec::len).collect();
+    let longest = effects.iter().copied().max().unwrap();
     let next = AtomicUsize::new(1);
     std::thread::scope(|scope| {
         for _ in 0..AT_ONCE {
             scope.spawn(|| {
                 loop {
                     let n = next.fetch_add(1, Ordering::Relaxed);
-                    if n > total {
+                    if n > longest {
                         return;
                     }
-                    let (end, after) = story(Some(n));
-                    assert_eq!(end, *expected, "died after effect {n}, {}: {after:?}", after[n - 1]);
+                    let mut story = Story::new(Some(n));
+                    let end = run(&mut story);
+                    assert_eq!(end, *expected, "died after effect {n} of each of {:?}", story.chapters);
+                    for (chapter, effects) in story.chapters.iter().zip(&effects) {
+                        assert!(
+                            *effects < n || chapter.len() >= n,
+                            "no death after effect {n} of {chapter:?}"
+                        );
+                    }
                 }
             });
         }
     });
-    println!("died after each of {total} effects; all in {:.0?}", began.elapsed());
+    println!("died after each of {effects:?} effects; all in {:.0?}", began.elapsed());
 }

@@ -55,12 +55,7 @@ fn lose_data(minor: Minor, fault: Fault) {
     }
     let took = replaced(&up, &victim);
     let outcome = load.finish();
-    println!(
-        "{minor} {fault:?}: replaced after {took:.1?}; {} acknowledged, {} lost, longest gap {:.0?}",
-        outcome.acknowledged(),
-        outcome.lost,
-        outcome.longest_gap()
-    );
+    println!("{minor} {fault:?}: replaced after {took:.1?}; {outcome}");
     assert_eq!(outcome.lost, 0, "acknowledged writes were lost");
     let after = up.status();
     let fresh: Vec<_> = after.members.iter().filter(|one| !before.contains(&one.name)).collect();
@@ -205,11 +200,7 @@ fn a_request_replaces_or_restarts_a_member() {
     up.succeed(&["replace", &leader, "--wait"]);
     assert!(!up.names().contains(&leader));
     let outcome = load.finish();
-    println!(
-        "restart and replace on request: longest gap {:.0?}, failed {}",
-        outcome.longest_gap(),
-        outcome.failed
-    );
+    println!("restart and replace on request: {outcome}");
     assert_eq!(outcome.lost, 0);
     let missing = up.command(&["replace", "demo-nobody"]);
     assert_eq!(missing.status.code(), Some(4));

@@ -79,7 +79,7 @@ fn flip(sizes: &[(i64, u64)]) {
     up.wait_ready(last);
     watch.finish();
     let outcome = load.finish();
-    println!("longest gap {:.0?}, {} failed after one retry", outcome.longest_gap(), outcome.failed);
+    println!("{outcome}");
     assert_eq!(outcome.lost, 0);
     assert_eq!(i64::try_from(up.processes().len()).unwrap(), last);
 }

@@ -4,17 +4,10 @@
 
 mod common;
 
-use std::{
-    collections::BTreeSet,
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use std::{collections::BTreeSet, time::Duration};
 
 use common::{etcd::binary, leader::lead_by_youngest, load::Load, up::Up};
 use quorate::plan::version::Minor;
-
-/// One cluster at a time: two under load on two cores measure each other.
-static ALONE: Mutex<()> = Mutex::new(());
 
 #[test]
 fn from_3_to_5_to_3_to_7_to_3_on_3_5() {
@@ -32,7 +25,6 @@ fn from_3_to_5_to_3_to_7_to_3_on_3_7() {
 }
 
 fn up_and_down(minor: Minor) {
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let up = Up::start(&binary(minor), 3);
     up.wait_ready(3);
     let mut seen: BTreeSet<String> = up.names().into_iter().collect();
@@ -53,17 +45,7 @@ fn up_and_down(minor: Minor) {
         std::thread::sleep(Duration::from_secs(1));
     }
     let outcome = load.finish();
-    println!(
-        "{minor}: {} puts, {} acknowledged, {} first tries failed, {} failed after one retry, {} lost; gaps p99 {:.0?}, longest {:.0?}, the load held up for {:.0?}",
-        outcome.puts,
-        outcome.acknowledged(),
-        outcome.first_failed,
-        outcome.failed,
-        outcome.lost,
-        outcome.gap_at(0.99),
-        outcome.longest_gap(),
-        outcome.held_up
-    );
+    println!("{minor}: {outcome}");
     assert_eq!(outcome.lost, 0, "acknowledged writes were lost");
     assert!(outcome.acknowledged() > 2000, "the load ran");
     assert_eq!(seen.len(), 3 + 2 + 4, "every member that joined had a name of its own: {seen:?}");

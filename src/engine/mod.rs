@@ -12,7 +12,11 @@ mod platform;
 use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use tokio::{task::JoinHandle, time::Instant};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task::JoinHandle,
+    time::Instant,
+};
 use tracing::{Instrument, debug, info, info_span, warn};
 
 pub use self::{
@@ -34,6 +38,7 @@ pub struct Engine<P> {
     policy: Policy,
     metrics: Arc<Metrics>,
     clients: Clients,
+    keeping: Keeping,
     divergence: Option<Divergence>,
     comparing: Option<JoinHandle<Divergence>>,
     published: Option<ClusterStatus>,
@@ -72,6 +77,7 @@ impl<P: Platform> Engine<P> {
             platform,
             policy,
             clients: Clients::new(Arc::clone(&metrics)),
+            keeping: Keeping::default(),
             metrics,
             divergence: None,
             comparing: None,
@@ -80,6 +86,13 @@ impl<P: Platform> Engine<P> {
             patience: Patience::default(),
             complaint: None,
         }
+    }
+
+    /// Shares the right to keep connections with engines of other clusters: those that get no permit make them anew in
+    /// every pass.
+    pub fn sharing(mut self, kept: Arc<Semaphore>) -> Self {
+        self.keeping.shared = Some(kept);
+        self
     }
 
     /// The platform it looks after.
@@ -100,8 +113,8 @@ impl<P: Platform> Engine<P> {
     pub async fn pass(&mut self) -> Result<Pass, P::Error> {
         let span = info_span!("pass");
         let pass = self.pass_in_span().instrument(span).await;
-        // A cluster at rest is looked at now and then, and an operator may have hundreds of them.
-        if pass.as_ref().is_ok_and(|pass| matches!(pass.decision, Decision::Settled)) {
+        let settled = pass.as_ref().is_ok_and(|pass| matches!(pass.decision, Decision::Settled));
+        if !self.keeping.goes_on(settled) {
             self.clients.hang_up();
         }
         pass
@@ -224,6 +237,29 @@ impl<P: Platform> Engine<P> {
     }
 }
 
+/// Whether connections to members stay open from one pass to the next. An operator may have hundreds of clusters, and each
+/// connection takes 60 KiB.
+#[derive(Debug, Default)]
+struct Keeping {
+    shared: Option<Arc<Semaphore>>,
+    permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Keeping {
+    /// Those of a cluster at rest do not, since it is looked at now and then only; those of a busy one do if there is room.
+    fn goes_on(&mut self, settled: bool) -> bool {
+        if settled {
+            self.permit = None;
+            return false;
+        }
+        let Some(shared) = &self.shared else { return true };
+        if self.permit.is_none() {
+            self.permit = Arc::clone(shared).try_acquire_owned().ok();
+        }
+        self.permit.is_some()
+    }
+}
+
 /// How long to rest between passes: shortly while something is about to happen, longer the longer it takes.
 #[derive(Debug, Default)]
 struct Patience {
@@ -255,6 +291,19 @@ mod tests {
     use super::*;
 
     const REST: Duration = Duration::from_secs(2);
+
+    #[test]
+    fn busy_clusters_keep_their_connections_as_far_as_there_is_room() {
+        let room = Arc::new(Semaphore::new(1));
+        let [mut first, mut second] =
+            [(); 2].map(|()| Keeping { shared: Some(Arc::clone(&room)), permit: None });
+        assert_eq!([first.goes_on(false), second.goes_on(false)], [true, false]);
+        assert_eq!([first.goes_on(false), second.goes_on(false)], [true, false]);
+        assert_eq!([first.goes_on(true), second.goes_on(false)], [false, true]);
+        assert_eq!([first.goes_on(false), second.goes_on(false)], [false, true]);
+        let mut alone = Keeping::default();
+        assert_eq!([alone.goes_on(false), alone.goes_on(true)], [true, false]);
+    }
 
     #[test]
     fn a_wait_is_looked_at_soon_and_then_less_often() {

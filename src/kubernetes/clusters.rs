@@ -30,6 +30,9 @@ const NAME: &str = "clusters";
 const LONGEST: Duration = Duration::from_secs(30);
 /// How long a pass may take: every call in it has a shorter deadline of its own, so this is a pass that hangs.
 const LIMIT: Duration = Duration::from_secs(120);
+/// How many clusters that something happens to keep the connections to their members between two passes. When hundreds are
+/// made at once, all of theirs would take most of the operator's memory.
+const CONNECTED: usize = 16;
 /// The least time between the beginnings of two passes over one cluster: its objects change in flurries.
 const BREATH: Duration = Duration::from_millis(50);
 
@@ -41,6 +44,7 @@ pub async fn run(
     workers: usize,
 ) {
     let slots = Arc::new(Semaphore::new(workers.max(1)));
+    let connected = Arc::new(Semaphore::new(CONNECTED));
     let mut tasks: JoinSet<Key> = JoinSet::new();
     let mut known: BTreeMap<Key, (String, AbortHandle)> = BTreeMap::new();
     loop {
@@ -77,6 +81,7 @@ pub async fn run(
                 shared: Arc::clone(&shared),
                 bell: Arc::clone(&bell),
                 slots: Arc::clone(&slots),
+                connected: Arc::clone(&connected),
                 metrics: shared.metrics.of_cluster(&key.0, &key.1),
                 key: key.clone(),
                 uid: uid.clone(),
@@ -93,6 +98,7 @@ struct Task {
     shared: Arc<Shared>,
     bell: Arc<Bell>,
     slots: Arc<Semaphore>,
+    connected: Arc<Semaphore>,
     metrics: Arc<Metrics>,
     key: Key,
     uid: String,
@@ -115,7 +121,8 @@ impl Task {
         let woken = self.bell.of(&self.key);
         let platform = KubernetesPlatform::new(Arc::clone(&self.shared), &self.key, self.uid.clone(), woken);
         let published = platform.cluster().ok().and_then(|(_, cluster)| cluster.status);
-        let mut engine = Engine::new(platform, Policy::kubernetes(), Arc::clone(&self.metrics), published);
+        let mut engine = Engine::new(platform, Policy::kubernetes(), Arc::clone(&self.metrics), published)
+            .sharing(Arc::clone(&self.connected));
         let mut failures = 0;
         let mut story = Story::new(self.shared.teller.clone(), self.regarding());
         let mut complaint = String::new();

@@ -85,6 +85,7 @@ pub struct Place {
     pub kubectl: Namespace,
     runtime: tokio::runtime::Runtime,
     client: Client,
+    began: Instant,
 }
 
 impl Place {
@@ -97,7 +98,7 @@ impl Place {
         kubectl.must(&["label", "namespace", kubectl.name(), label], "");
         let runtime = runtime();
         let client = runtime.block_on(Client::try_default()).expect("KUBECONFIG names a cluster");
-        Self { _others: others, kubectl, runtime, client }
+        Self { _others: others, kubectl, runtime, client, began: Instant::now() }
     }
 
     /// A cluster of a size in a new namespace, once all of it is ready.
@@ -345,8 +346,14 @@ impl Place {
     }
 }
 
+impl Drop for Place {
+    fn drop(&mut self) {
+        println!("{} was there for {:.0} s", self.kubectl.name(), self.began.elapsed().as_secs_f64());
+    }
+}
+
 /// Waits until every namespace that is being deleted is gone: the operator has work with what is in it.
-fn until_all_gone() {
+pub fn until_all_gone() {
     let start = Instant::now();
     runtime().block_on(async {
         let api = Api::<v1::Namespace>::all(Client::try_default().await.expect("KUBECONFIG names a cluster"));

@@ -6,7 +6,8 @@ use crate::place::Place;
 
 /// Within this time the status says what is wrong.
 const TOLD: Duration = Duration::from_secs(30);
-/// How long after it was applied a person corrects a spec, at the latest and as a rule.
+/// How long after it was applied a person corrects a spec, at the latest and as a rule. Late, the kubelet has begun to try
+/// ever less often.
 const LATE: Duration = Duration::from_secs(45);
 const SOON: Duration = Duration::from_secs(15);
 /// Within this time a corrected spec has healed.
@@ -43,7 +44,7 @@ fn an_image_that_can_not_be_pulled() {
 #[test]
 fn a_version_that_has_no_image() {
     let (wrong, right) = ("size: 3\nversion: 3.6.99", "size: 3\nversion: 3.6.16");
-    told_and_healed("quorate-version", wrong, &["v3.6.99"], right, LATE);
+    told_and_healed("quorate-version", wrong, &["v3.6.99"], right, SOON);
 }
 
 #[test]

@@ -51,14 +51,7 @@ fn a_storm_passes() {
     let look = world.settled(3, SECONDS(180));
     world.tell(&format!("settled {:.1} s after the storm", calm.elapsed().as_secs_f64()));
     let outcome = load.finish();
-    world.tell(&format!(
-        "{} puts, {} acknowledged, gap {} ms, failed {}, lost {}",
-        outcome.puts,
-        outcome.acknowledged(),
-        outcome.longest_gap().as_millis(),
-        outcome.failed,
-        outcome.lost
-    ));
+    world.tell(&outcome.to_string());
     assert_eq!(outcome.lost, 0, "acknowledged writes are gone");
     // Three, two more, and one in the place of the one whose volume was lost.
     assert!(world.member_ids() <= 6, "etcd has had {} members\n{look:#?}", world.member_ids());

@@ -151,6 +151,10 @@ impl Model {
 
     fn start(&mut self, name: &MemberName) -> Answer {
         let Some(index) = self.index(name) else { return Err("no such member") };
+        if self.faulty && self.rng.per_mille(5) {
+            // Nobody but the starter itself can see that any more.
+            self.empty(index);
+        }
         let (now, guard) = (self.now, self.guard);
         let boot_at = now + self.rng.between(50, 500);
         self.renew_leaf(index);

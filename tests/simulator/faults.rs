@@ -146,7 +146,7 @@ impl Model {
     }
 
     /// Its folder is emptied. Most seeds leave a majority its data.
-    fn empty(&mut self, index: usize) {
+    pub fn empty(&mut self, index: usize) {
         if !self.places[index].folder || self.spares(index) {
             return;
         }

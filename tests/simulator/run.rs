@@ -85,7 +85,7 @@ fn live(model: &mut Model, mutation: Option<Mutation>) -> Result<(), Violation> 
 fn rest(model: &mut Model, mutation: Option<Mutation>) -> Result<(), Violation> {
     let start = model.now;
     let mut resting: Option<i64> = None;
-    let mut last = String::new();
+    let mut last = None;
     // A broken rule that never comes to rest need not be watched for long.
     let patience = if mutation.is_some() { PATIENCE / 5 } else { PATIENCE };
     while model.now - start < patience {
@@ -113,7 +113,7 @@ fn rest(model: &mut Model, mutation: Option<Mutation>) -> Result<(), Violation> 
             return invariants::converged(model)
                 .map_err(|detail| Violation::new("settles only when all is as wanted", detail));
         }
-        last = format!("{decision:?}");
+        last = Some(decision);
     }
-    Err(Violation::new("comes to rest when faults stop", last))
+    Err(Violation::new("comes to rest when faults stop", format!("{last:?}")))
 }
