@@ -119,6 +119,7 @@ fn nothing(size: u64) -> World {
             token: None,
             paused: false,
             adopt: false,
+            replaces_misplaced: false,
             not_applied: Vec::new(),
             unfit: Vec::new(),
         },

@@ -63,8 +63,8 @@ pub(super) async fn carry_out<P: Platform>(
         platform.confirm(step).await.map_err(refused)?;
     }
     match step {
-        Step::Reserve { name, serial, version, admission } => {
-            platform.reserve(name, *serial, *version, admission.as_ref()).await.map_err(refused)
+        Step::Reserve { name, serial, recipe, admission } => {
+            platform.reserve(name, *serial, recipe, admission.as_ref()).await.map_err(refused)
         }
         Step::TakeUp { name, alone } => platform.take_up(name, *alone).await.map_err(refused),
         Step::Admit { name, admission } => platform.admit(name, admission).await.map_err(refused),

@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, error::Error, future::Future};
 use crate::{
     etcd::Endpoint,
     plan::{
-        Admission, ClusterId, Desired, EtcdVersion, Incarnation, MemberName, PeerDomain, Recipe, Record,
-        Snapshot, Step, status::ClusterStatus, version::Minor,
+        Admission, ClusterId, Desired, Incarnation, MemberName, PeerDomain, Recipe, Record, Snapshot, Step,
+        status::ClusterStatus, version::Minor,
     },
 };
 
@@ -42,12 +42,12 @@ pub trait Platform {
 
     /// Looks at everything; changes nothing of a member.
     fn observe(&self) -> impl Future<Output = Result<Observed, Self::Error>>;
-    /// Writes the serial down, then makes a place for a member of this name.
+    /// Writes the serial down, then makes a place for a member of this name, made from this recipe.
     fn reserve(
         &self,
         name: &MemberName,
         serial: u64,
-        version: EtcdVersion,
+        recipe: &Recipe,
         admission: Option<&Admission>,
     ) -> impl Future<Output = Result<(), Self::Error>>;
     /// Makes a member of a volume that a former cluster of this name left; `alone` when no other volume is left.

@@ -29,8 +29,8 @@ use crate::{
     etcd::http::Http,
     member::guard::words::{GuardState, Phase},
     plan::{
-        Admission, ClusterId, EtcdVersion, MemberName, PeerDomain, Recipe, Record, Snapshot, SnapshotState,
-        Step, status::ClusterStatus, version::Minor,
+        Admission, ClusterId, MemberName, PeerDomain, Recipe, Record, Snapshot, SnapshotState, Step, joining,
+        status::ClusterStatus, version::Minor,
     },
     telemetry::{health::Health, metrics::Metrics},
 };
@@ -175,14 +175,10 @@ impl KubernetesPlatform {
         let name = MemberName(claim.identity.name.clone());
         let version = claim.version.as_ref().and_then(|text| text.parse().ok()).unwrap_or(desired.version);
         let serial = claim.serial.unwrap_or_default();
-        let mut member = render::member_spec(
-            &cluster,
-            &name,
-            serial,
-            version,
-            &desired.options,
-            Some(Admission::over_data()),
-        );
+        let members = self.members();
+        let options = joining(members.iter().map(|one| &one.object.spec.options), &desired.options);
+        let mut member =
+            render::member_spec(&cluster, &name, serial, version, &options, Some(Admission::over_data()));
         if alone {
             member.annotations_mut().insert(labels::ALONE.to_owned(), "true".to_owned());
         }
@@ -235,7 +231,14 @@ impl Platform for KubernetesPlatform {
         let mut desired = self.desired(&cluster)?;
         let domain =
             PeerDomain(render::peer_domain(&self.name, &self.namespace, &self.shared.cluster_domain));
-        let looks = join_all(members.iter().map(|one| self.look_at(one, &cluster, &domain))).await;
+        let claims = self.hands().stores.claims.of_cluster(&self.namespace, &self.name);
+        let (own, former): (Vec<_>, Vec<_>) =
+            claims.into_iter().partition(|claim| claim.cluster_uid.as_deref() == Some(&self.uid));
+        let settled = self.volumes.settle(self.hands(), &cluster, &members, &own).await;
+        desired.not_applied.extend(settled.refused);
+        let looks =
+            join_all(members.iter().map(|one| self.look_at(one, &cluster, &domain, &settled.misplaced)))
+                .await;
         let mut incarnations = Vec::new();
         let mut endpoints = BTreeMap::new();
         let mut snapshots = Vec::new();
@@ -246,10 +249,6 @@ impl Platform for KubernetesPlatform {
             }
             incarnations.push(incarnation);
         }
-        let claims = self.hands().stores.claims.of_cluster(&self.namespace, &self.name);
-        let (own, former): (Vec<_>, Vec<_>) =
-            claims.into_iter().partition(|claim| claim.cluster_uid.as_deref() == Some(&self.uid));
-        desired.not_applied.extend(self.volumes.grow(self.hands(), &cluster, &own).await);
         let orphans = own.iter().filter(|claim| {
             !claim.identity.deleting && !members.iter().any(|one| one.identity.name == claim.identity.name)
         });
@@ -285,13 +284,12 @@ impl Platform for KubernetesPlatform {
         &self,
         name: &MemberName,
         serial: u64,
-        version: EtcdVersion,
+        recipe: &Recipe,
         admission: Option<&Admission>,
     ) -> Result<(), KubernetesError> {
         let (_, cluster) = self.cluster()?;
-        let desired = self.desired(&cluster)?;
         let member =
-            render::member_spec(&cluster, name, serial, version, &desired.options, admission.cloned());
+            render::member_spec(&cluster, name, serial, recipe.version, &recipe.options, admission.cloned());
         match self.hands().make_member(&member).await {
             // Made by this very step, whose answer got lost: the fresh read shows it at the next look.
             Err(error) if error.already_exists() => {

@@ -11,7 +11,8 @@ use super::{
     name::{ClusterId, MemberName},
     rollout, start,
     step::{Decision, Operation, OperationKind, Step},
-    world::{Admission, ClusterState, Incarnation, Peer, PeerDomain, Process, World, elapsed},
+    timing,
+    world::{Admission, ClusterState, Incarnation, Peer, PeerDomain, Process, Recipe, World, elapsed},
 };
 
 /// The next act of a bootstrap. Only for a world whose cluster is not recorded as formed.
@@ -111,7 +112,7 @@ fn found(world: &World, domain: &PeerDomain) -> Vec<Step> {
     let reserve = |(serial, name)| Step::Reserve {
         name,
         serial,
-        version: world.desired.version,
+        recipe: recipe(world),
         admission: Some(admission.clone()),
     };
     founders.into_iter().map(reserve).collect()
@@ -137,7 +138,7 @@ fn complete(world: &World, admission: &Admission) -> Option<Decision> {
         .map(|(serial, name)| Step::Reserve {
             name,
             serial,
-            version: world.desired.version,
+            recipe: recipe(world),
             admission: Some(admission.clone()),
         })
         .collect();
@@ -146,7 +147,15 @@ fn complete(world: &World, admission: &Admission) -> Option<Decision> {
 
 fn reserve(world: &World, serial: u64) -> Step {
     let name = MemberName::nth(&world.cluster, &world.uid, serial);
-    Step::Reserve { name, serial, version: world.desired.version, admission: None }
+    Step::Reserve { name, serial, recipe: recipe(world), admission: None }
+}
+
+/// The first members are made from the spec as it is; those that are made later than others, with times that go with
+/// theirs.
+fn recipe(world: &World) -> Box<Recipe> {
+    let others = world.incarnations.iter().map(|one| &one.options);
+    let options = timing::joining(others, &world.desired.options);
+    Box::new(Recipe { version: world.desired.version, options })
 }
 
 /// One entry of `--initial-cluster`.

@@ -14,6 +14,7 @@ pub mod options;
 mod outage;
 mod policy;
 mod quorum;
+mod relocation;
 mod repair;
 mod resize;
 mod rollout;
@@ -38,6 +39,7 @@ pub use options::EtcdOptions;
 pub use policy::Policy;
 pub use quorum::{ClusterSize, SizeError, quorum};
 pub use step::{Decision, Operation, OperationKind, Step};
+pub use timing::joining;
 pub use version::EtcdVersion;
 use view::View;
 pub use world::{
@@ -75,6 +77,7 @@ pub fn decide(world: &World, now: Timestamp) -> Decision {
         .or_else(|| learner::decide(&view))
         .or_else(|| repair::replace_lost(&view))
         .or_else(|| repair::replace_requested_unhealthy(&view))
+        .or_else(|| relocation::next_failing(&view))
         .or_else(|| shrink_by_unhealthy(&view))
         .or_else(|| rollout::mend(&view))
         .or_else(|| rollout::wait(&view))
@@ -85,6 +88,7 @@ pub fn decide(world: &World, now: Timestamp) -> Decision {
         .or_else(|| resize::shrink(&view))
         .or_else(|| rollout::next(&view))
         .or_else(|| upgrade::finish(&view))
+        .or_else(|| relocation::next(&view))
         .unwrap_or(Decision::Settled);
     undrain(&view, &decision).unwrap_or(decision)
 }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::{
     name::{ClusterId, MemberId, MemberName},
-    version::{EtcdVersion, Minor},
+    version::Minor,
     world::{Admission, Recipe},
 };
 
@@ -19,8 +19,8 @@ pub enum Step {
         name: MemberName,
         /// The serial of that name, written down first so that the name never comes back.
         serial: u64,
-        /// The version of etcd it is made for.
-        version: EtcdVersion,
+        /// What it is made from.
+        recipe: Box<Recipe>,
         /// What it is told at once, where the addresses of members are known before their places are.
         admission: Option<Admission>,
     },

@@ -20,9 +20,8 @@ use super::{
     state::{MemberFile, Ports},
 };
 use crate::{
-    api::validate,
     member::{Addresses, Launch, render},
-    plan::{Admission, EtcdOptions, MemberName, Recipe},
+    plan::{Admission, MemberName, Recipe},
 };
 
 /// How long a process gets to end by itself before it is killed. Under load etcd takes up to 1.4 s (measured).
@@ -73,12 +72,6 @@ impl ProcessPlatform {
         };
         let flags = |admission| arguments(&folder, &file, admission, !file.started, true);
         Ok(file.admission.as_ref().map(flags))
-    }
-
-    /// The options of the accepted spec: those of a member that is made now.
-    pub(super) fn options(&self) -> Result<EtcdOptions, ProcessError> {
-        let record = self.record_file()?;
-        Ok(validate::check(&record.name, &record.spec).map(|desired| desired.options).unwrap_or_default())
     }
 
     fn taken_ports(&self) -> Result<Vec<Ports>, ProcessError> {

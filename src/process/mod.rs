@@ -39,9 +39,7 @@ use self::{
 use crate::{
     engine::{Observed, Platform},
     member::Snapshots,
-    plan::{
-        Admission, ClusterId, EtcdVersion, MemberName, Recipe, Step, status::ClusterStatus, version::Minor,
-    },
+    plan::{Admission, ClusterId, MemberName, Recipe, Step, status::ClusterStatus, version::Minor},
 };
 
 /// How often the folder is looked at for edits: often enough to act within a second.
@@ -201,14 +199,14 @@ impl Platform for ProcessPlatform {
         &self,
         name: &MemberName,
         serial: u64,
-        version: EtcdVersion,
+        recipe: &Recipe,
         _told_at_once: Option<&Admission>,
     ) -> Result<(), ProcessError> {
         let mut record = self.record_file()?;
         // The serial first: a crash after it costs a name, a crash before the folder would otherwise give it out twice.
         record.record.serial = record.record.serial.max(serial);
         files::write_yaml(&self.folder.record(), &record)?;
-        self.make_place(name, serial, &Recipe { version, options: self.options()? })
+        self.make_place(name, serial, recipe)
     }
 
     /// The members of a folder are those of its cluster: nothing is ever left behind.

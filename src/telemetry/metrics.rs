@@ -296,6 +296,7 @@ mod tests {
             options: EtcdOptions::default(),
             token: None,
             adopt: false,
+            replaces_misplaced: false,
             paused: false,
             not_applied: Vec::new(),
             unfit: Vec::new(),

@@ -108,6 +108,7 @@ fn count_into(metrics: &Arc<telemetry::metrics::Metrics>) {
         options: EtcdOptions::default(),
         token: None,
         adopt: false,
+        replaces_misplaced: false,
         paused: false,
         not_applied: Vec::new(),
         unfit: Vec::new(),

@@ -1,6 +1,6 @@
 //! Carrying a step out: on the platform, or by a call to etcd whose answer may be lost.
 
-use quorate::plan::{ClusterState, Step};
+use quorate::plan::{ClusterState, MemberName, Recipe, Step};
 
 use crate::{
     etcd::{Change, Etcd, Pending},
@@ -20,14 +20,14 @@ impl Model {
         }
         let now = self.now;
         match step {
-            Step::Reserve { name, serial, version, .. } => {
+            Step::Reserve { name, serial, recipe, .. } => {
                 self.record.serial = *serial;
                 if self.faulty && self.rng.per_mille(20) {
                     self.cover.hit("serial given out, place not made");
                     return Ok(Err("the operator ended between the serial and the place"));
                 }
                 self.cover.hit("reserve");
-                self.reserve(name, *version);
+                self.reserve(name, recipe);
                 Ok(Ok(()))
             }
             Step::RecordFormed { cluster_id } => {
@@ -96,7 +96,7 @@ impl Model {
         }
     }
 
-    fn reserve(&mut self, name: &quorate::plan::MemberName, version: quorate::plan::EtcdVersion) {
+    fn reserve(&mut self, name: &MemberName, recipe: &Recipe) {
         let uid = self.next_uid;
         self.next_uid += 1;
         self.names.insert(name.clone());
@@ -106,8 +106,9 @@ impl Model {
             name: name.clone(),
             url: format!("http://{uid}:2380"),
             created: self.now,
-            version,
-            options: self.desired.options.clone(),
+            version: recipe.version,
+            options: recipe.options.clone(),
+            storage: self.storage,
             node,
             admission: None,
             draining: None,

@@ -7,7 +7,7 @@ use quorate::plan::{ClusterId, ClusterState, MemberId, Report, quorum, version::
 
 use crate::{
     invariants::Violation,
-    model::{Model, Place, bad_options, id_of},
+    model::{Model, Place, id_of, is_bad},
 };
 
 pub struct Entry {
@@ -240,7 +240,7 @@ impl Model {
             if !place.running() || place.joined || now < place.boot_at {
                 continue;
             }
-            if place.options == bad_options() {
+            if is_bad(&place.options) {
                 self.places[index].exit(now, "flag provided but not defined: -no-such-flag");
                 self.cover.hit("roll: ended for a bad flag");
                 continue;

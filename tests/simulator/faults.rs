@@ -93,8 +93,14 @@ impl Model {
                 self.cover.hit("divergence");
                 self.say(|| "fault: the members differ, or no more".into());
             }
-            90..95 => {
+            90..93 => {
                 self.places[index].slow ^= true;
+            }
+            93..95 => {
+                self.storage += 1;
+                self.desired.replaces_misplaced = self.rng.per_mille(700);
+                self.cover.hit("spec: storage");
+                self.say(|| "edit: storage".into());
             }
             _ => {
                 let down = self.rng.between(1000, 20_000);

@@ -34,6 +34,9 @@ pub enum Mutation {
     ChangeWhileLearning,
     RenewSwallowed,
     StartedOnTheNewSpec,
+    TimesAtOnce,
+    JoinedOnTheNewSpec,
+    MisplacedUnseen,
 }
 
 /// Each mutation, and an invariant that has to notice; the same table is in `docs/simulator.md`.
@@ -64,6 +67,9 @@ pub const TABLE: &[(Mutation, &str)] = &[
     (Mutation::ChangeWhileLearning, "one membership change"),
     (Mutation::RenewSwallowed, "comes to rest when faults stop"),
     (Mutation::StartedOnTheNewSpec, "a bad spec reaches one member"),
+    (Mutation::TimesAtOnce, "times go together"),
+    (Mutation::JoinedOnTheNewSpec, "times go together"),
+    (Mutation::MisplacedUnseen, "settles only when all is as wanted"),
 ];
 
 impl Mutation {
@@ -106,6 +112,9 @@ impl Mutation {
             }
             Mutation::LeaderMistaken => mistake_leader(world),
             Mutation::NoPause => world.policy.settle = std::time::Duration::ZERO,
+            Mutation::MisplacedUnseen => {
+                world.incarnations.iter_mut().for_each(|one| one.misplaced = None);
+            }
             Mutation::PausedIgnored => world.desired.paused = false,
             Mutation::LossOfMajorityUnseen => {
                 for one in world.incarnations.iter_mut().filter(|one| one.running()) {
@@ -133,6 +142,20 @@ impl Mutation {
                 }
             }
             Mutation::RenewSwallowed => steps.retain(|step| !matches!(step, Step::Renew { .. })),
+            Mutation::TimesAtOnce => {
+                for step in steps.iter_mut() {
+                    if let Step::Renew { recipe, .. } = step {
+                        recipe.options = world.desired.options.clone();
+                    }
+                }
+            }
+            Mutation::JoinedOnTheNewSpec => {
+                for step in steps.iter_mut() {
+                    if let Step::Reserve { recipe, .. } = step {
+                        recipe.options = world.desired.options.clone();
+                    }
+                }
+            }
             Mutation::StartedOnTheNewSpec => renew_before_start(steps, world),
             Mutation::DrainSwallowed => steps.retain(|step| !matches!(step, Step::Drain { .. })),
             Mutation::RemoveSwallowed => steps.retain(|step| !matches!(step, Step::Remove { .. })),
@@ -149,7 +172,9 @@ impl Mutation {
                 for step in steps.iter_mut().filter(|step| matches!(step, Step::Remove { .. })) {
                     let serial = world.record.serial + 1;
                     let name = quorate::plan::MemberName::nth(&world.cluster, &world.uid, serial);
-                    *step = Step::Reserve { name, serial, version: world.desired.version, admission: None };
+                    let recipe =
+                        Recipe { version: world.desired.version, options: world.desired.options.clone() };
+                    *step = Step::Reserve { name, serial, recipe: Box::new(recipe), admission: None };
                 }
             }
             Mutation::TwoAtOnce => {

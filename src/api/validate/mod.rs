@@ -6,7 +6,7 @@ mod storage;
 
 use std::fmt;
 
-use super::{EtcdClusterSpec, rules};
+use super::{EtcdClusterSpec, Storage, rules};
 use crate::plan::{CLUSTER_NAME_LIMIT, ClusterSize, Desired, EtcdVersion, version};
 
 /// One thing that is wrong with a spec.
@@ -65,6 +65,7 @@ pub fn check(name: &str, spec: &EtcdClusterSpec) -> Result<Desired, Vec<Problem>
             options,
             token: spec.token().map(str::to_owned),
             paused: spec.paused,
+            replaces_misplaced: spec.storage.as_ref().is_some_and(Storage::replaces),
             adopt: spec.bootstrap.as_ref().is_some_and(|bootstrap| bootstrap.adopt),
             not_applied: Vec::new(),
             unfit: Vec::new(),

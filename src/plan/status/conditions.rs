@@ -11,7 +11,7 @@ use crate::plan::{
     elapsed,
     outage::{self, Outage},
     quorum::quorum,
-    rollout, upgrade,
+    relocation, rollout, upgrade,
     view::View,
 };
 
@@ -201,8 +201,13 @@ fn spec_applied(view: &View<'_>) -> Fact {
     if !world.left.is_empty() && !world.desired.adopt && world.record.cluster_id.is_none() {
         return Fact::new("SpecApplied", false, "VolumesLeft", comeback::refusal(world));
     }
-    let not_applied: Vec<_> =
-        upgrade::refusal(world).into_iter().chain(world.desired.not_applied.iter().cloned()).collect();
+    let places = relocation::pending(world);
+    let left = places.clone().filter(|_| !world.desired.replaces_misplaced);
+    let not_applied: Vec<_> = upgrade::refusal(world)
+        .into_iter()
+        .chain(left)
+        .chain(world.desired.not_applied.iter().cloned())
+        .collect();
     if !not_applied.is_empty() {
         return Fact::new("SpecApplied", false, "NotApplied", not_applied.join("; "));
     }
@@ -214,6 +219,9 @@ fn spec_applied(view: &View<'_>) -> Fact {
     if !differing.is_empty() {
         let message = format!("{}; still to be changed: {}", rollout::progress(view), differing.join(", "));
         return Fact::new("SpecApplied", false, "RollingOut", message);
+    }
+    if let Some(message) = places {
+        return Fact::new("SpecApplied", false, "Replacing", message);
     }
     Fact::new("SpecApplied", true, "Applied", "the whole spec is applied")
 }

@@ -5,6 +5,7 @@ mod builder;
 mod joining;
 mod leaving;
 mod losing;
+mod moving;
 mod platforms;
 mod properties;
 mod rolling;
