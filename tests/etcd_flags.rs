@@ -17,10 +17,10 @@ use common::{
     etcd::{Binary, Etcd, binary, wait_until},
 };
 use quorate::{
-    member::{Addresses, Launch, judged_flags, render, unknown_flag},
+    member::{Addresses, CertificateFiles, Launch, judged_flags, render, unknown_flag},
     plan::{
-        Admission, ClusterState, EtcdOptions, MemberName, Peer, Sides,
-        options::{AutoCompaction, refused_flag},
+        Admission, ClusterState, EtcdOptions, EtcdVersion, MemberName, Peer, Sides,
+        options::{AutoCompaction, LOG_LEVELS, MAX_REQUEST_BYTES, MIN_REQUEST_BYTES, refused_flag},
         version::Minor,
     },
 };
@@ -38,34 +38,18 @@ fn starts_with_everything(minor: Minor, extra: &[(&str, &str)]) {
         snapshot_count: Some(5_000),
         heartbeat_interval: Some(100),
         election_timeout: Some(1_000),
+        max_request_bytes: Some(10 << 20),
+        log_level: Some("debug".into()),
+        no_initial_check: false,
         extra_args: extra
             .iter()
-            .chain(&[("max-txn-ops", "256"), ("log-level", "debug")])
+            .chain(&[("max-txn-ops", "256")])
             .map(|(flag, value)| (flag.to_string(), value.to_string()))
             .collect(),
         extra_env: Default::default(),
     };
-    let admission = Admission {
-        state: ClusterState::New,
-        initial_cluster: vec![Peer { name: etcd.name.clone(), url: etcd.peer_url.clone() }],
-        token: "demo-uid".into(),
-        id: None,
-    };
-    let addresses =
-        Addresses::same(etcd.client_url.clone(), etcd.peer_url.clone(), Some(etcd.metrics_url.clone()));
-    let name = MemberName(etcd.name.clone());
-    let launch = Launch {
-        name: &name,
-        version: binary.version,
-        options: &options,
-        admission: &admission,
-        addresses: &addresses,
-        certificates: &Sides::default(),
-        data_dir: &data,
-        log_file: Some(&log),
-        first_start: true,
-        initial_check: true,
-    };
+    let told = Told::to(&etcd);
+    let launch = Launch { log_file: Some(&log), ..told.launch(binary.version, &options, &data) };
     for flag in options.extra_args.keys() {
         assert_eq!(unknown_flag(flag, binary.version), None, "{flag}");
     }
@@ -98,6 +82,121 @@ fn starts_with_everything(minor: Minor, extra: &[(&str, &str)]) {
     println!("etcd {}: rotated into {:?}", binary.version, files(&etcd));
     assert_eq!(files(&etcd).len(), 2);
     assert!(std::fs::metadata(&log).unwrap().len() < 1 << 20);
+}
+
+/// What a member that is alone is told beside its options.
+struct Told {
+    name: MemberName,
+    admission: Admission,
+    addresses: Addresses,
+    certificates: Sides<Option<CertificateFiles>>,
+}
+
+impl Told {
+    fn to(etcd: &Etcd) -> Self {
+        Self {
+            name: MemberName(etcd.name.clone()),
+            admission: Admission {
+                state: ClusterState::New,
+                initial_cluster: vec![Peer { name: etcd.name.clone(), url: etcd.peer_url.clone() }],
+                token: "demo-uid".into(),
+                id: None,
+            },
+            addresses: Addresses::same(
+                etcd.client_url.clone(),
+                etcd.peer_url.clone(),
+                Some(etcd.metrics_url.clone()),
+            ),
+            certificates: Sides::default(),
+        }
+    }
+
+    /// Its first launch, with the log on standard error.
+    fn launch<'a>(&'a self, version: EtcdVersion, options: &'a EtcdOptions, data: &'a str) -> Launch<'a> {
+        Launch {
+            name: &self.name,
+            version,
+            options,
+            admission: &self.admission,
+            addresses: &self.addresses,
+            certificates: &self.certificates,
+            data_dir: data,
+            log_file: None,
+            first_start: true,
+            initial_check: true,
+        }
+    }
+}
+
+/// A member starts anew with each of several options, on the same data, and serves; `look` sees it each time.
+fn starts_with_each(minor: Minor, all: &[EtcdOptions], look: impl Fn(&Etcd, &EtcdOptions, &str)) {
+    let binary = binary(minor);
+    let folder = tempfile::tempdir().unwrap();
+    let mut etcd = Etcd::place(&binary, "demo-a", folder.path());
+    let data = etcd.folder.join("data").display().to_string();
+    let told = Told::to(&etcd);
+    for (count, options) in all.iter().enumerate() {
+        let log = etcd.folder.join(format!("log-{count}")).display().to_string();
+        let launch = told.launch(binary.version, options, &data);
+        etcd.start_with(render(&Launch { first_start: count == 0, log_file: Some(&log), ..launch }));
+        etcd.wait_ready();
+        look(&etcd, options, &std::fs::read_to_string(&log).unwrap_or_default());
+    }
+}
+
+/// etcd serves with every log level that the spec may have, and writes what that level says.
+fn serves_at_every_log_level(minor: Minor) {
+    let leveled = |level: &str| EtcdOptions { log_level: Some(level.to_owned()), ..EtcdOptions::default() };
+    let all: Vec<_> = LOG_LEVELS.iter().map(|level| leveled(level)).collect();
+    starts_with_each(minor, &all, |_, options, log| {
+        let level = options.log_level.as_deref().unwrap();
+        assert_eq!(log.contains("\"level\":\"debug\""), level == "debug", "{level}");
+        assert_eq!(log.contains("\"level\":\"info\""), ["debug", "info"].contains(&level), "{level}");
+    });
+}
+
+/// The bounds of the largest request are taken, and hold: one above is refused by etcd, one below passes.
+fn holds_requests_to_their_size(minor: Minor) {
+    let bounded = |bytes: i64| EtcdOptions { max_request_bytes: Some(bytes), ..EtcdOptions::default() };
+    let all =
+        [bounded(MIN_REQUEST_BYTES), EtcdOptions::default(), bounded(4 << 20), bounded(MAX_REQUEST_BYTES)];
+    starts_with_each(minor, &all, |etcd, options, _| {
+        let limit = usize::try_from(options.max_request_bytes.unwrap_or(1_572_864)).unwrap();
+        // More takes longer than etcd gives a request.
+        let sizes = [limit - 1024, limit + 1024].map(|size| size.min(5 << 20));
+        let passed = sizes.map(|size| put(etcd, size));
+        let [below, above] = &passed;
+        assert_eq!((below.is_ok(), above.is_ok()), (true, limit > 5 << 20), "{limit}: {passed:?}");
+    });
+}
+
+/// Puts a value of some size.
+fn put(etcd: &Etcd, size: usize) -> Result<(), String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let mut client = etcd_client::Client::connect([&etcd.client_url], None)
+            .await
+            .map_err(|error| error.to_string())?;
+        client.put("key", vec![b'x'; size], None).await.map(|_| ()).map_err(|error| error.to_string())
+    })
+}
+
+/// A member whose spec wants no initial check makes none, also beside another feature.
+fn makes_no_initial_check_when_told_so(minor: Minor) {
+    let checked = EtcdOptions::default();
+    let gates = match minor {
+        Minor::V3_5 => Default::default(),
+        _ => [("feature-gates".to_owned(), "CompactHashCheck=true".to_owned())].into(),
+    };
+    let unchecked = EtcdOptions { no_initial_check: true, ..EtcdOptions::default() };
+    let beside = EtcdOptions { extra_args: gates, ..unchecked.clone() };
+    // The first start has nothing to compare.
+    let all = [checked.clone(), checked, unchecked, beside];
+    let seen = std::cell::RefCell::new(Vec::new());
+    starts_with_each(minor, &all, |_, _, log| {
+        seen.borrow_mut().push(log.contains("starting initial corruption check"));
+    });
+    assert_eq!(*seen.borrow(), [false, true, false, false]);
 }
 
 /// The log and what it was rotated into.
@@ -173,11 +272,6 @@ fn v3_6_starts_with_old_spellings() {
 }
 
 #[test]
-fn v3_6_starts_with_the_old_spelling_of_the_initial_check() {
-    starts_with_everything(Minor::V3_6, &[("experimental-initial-corrupt-check", "true")]);
-}
-
-#[test]
 fn v3_7_starts_with_everything() {
     starts_with_everything(Minor::V3_7, &[("feature-gates", "CompactHashCheck=true"), ("max-learners", "1")]);
 }
@@ -195,4 +289,49 @@ fn v3_6_knows_the_spellings_we_think() {
 #[test]
 fn v3_7_knows_the_spellings_we_think() {
     knows_the_spellings_we_think(Minor::V3_7);
+}
+
+#[test]
+fn v3_5_serves_at_every_log_level() {
+    serves_at_every_log_level(Minor::V3_5);
+}
+
+#[test]
+fn v3_6_serves_at_every_log_level() {
+    serves_at_every_log_level(Minor::V3_6);
+}
+
+#[test]
+fn v3_7_serves_at_every_log_level() {
+    serves_at_every_log_level(Minor::V3_7);
+}
+
+#[test]
+fn v3_5_holds_requests_to_their_size() {
+    holds_requests_to_their_size(Minor::V3_5);
+}
+
+#[test]
+fn v3_6_holds_requests_to_their_size() {
+    holds_requests_to_their_size(Minor::V3_6);
+}
+
+#[test]
+fn v3_7_holds_requests_to_their_size() {
+    holds_requests_to_their_size(Minor::V3_7);
+}
+
+#[test]
+fn v3_5_makes_no_initial_check_when_told_so() {
+    makes_no_initial_check_when_told_so(Minor::V3_5);
+}
+
+#[test]
+fn v3_6_makes_no_initial_check_when_told_so() {
+    makes_no_initial_check_when_told_so(Minor::V3_6);
+}
+
+#[test]
+fn v3_7_makes_no_initial_check_when_told_so() {
+    makes_no_initial_check_when_told_so(Minor::V3_7);
 }

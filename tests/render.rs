@@ -82,7 +82,7 @@ fn the_whole_pod_of_the_demo() {
 
 #[test]
 fn the_guard_is_told_who_it_is() {
-    let spec = "{size: 3, version: 3.5.35, etcd: {snapshotCount: 7, extraArgs: {log-level: $(POD_IP)}, extraEnv: {A: $b}}}";
+    let spec = "{size: 3, version: 3.5.35, etcd: {snapshotCount: 7, extraArgs: {max-txn-ops: $(POD_IP)}, extraEnv: {A: $b}}}";
     let pod = render::pod(&member(spec), true, &around()).unwrap();
     let env = pod.spec.unwrap().containers[0].env.clone().unwrap();
     let names: Vec<_> = env.iter().map(|one| one.name.as_str()).collect();
@@ -97,7 +97,7 @@ fn the_guard_is_told_who_it_is() {
     assert_eq!(told.client_url, format!("http://demo-x4k2p.{domain}:2379"));
     assert_eq!((told.peers, told.uid.as_str()), (domain, "6d1c0f2e-0000-4000-8000-000000000002"));
     assert_eq!((told.version.to_string(), told.started), ("3.5.35".into(), true));
-    assert_eq!(told.options.extra_args["log-level"], "$(POD_IP)");
+    assert_eq!(told.options.extra_args["max-txn-ops"], "$(POD_IP)");
 }
 
 #[test]

@@ -92,7 +92,8 @@ fn all_problems_are_found_at_once() {
 fn what_is_accepted_comes_out_in_the_words_of_the_plan() {
     let spec = "{size: 5, version: 3.5.35, paused: true, bootstrap: {token: t}, etcd: {quotaBackendBytes: 0, \
                 autoCompactionMode: revision, autoCompactionRetention: \"9\", snapshotCount: 7, heartbeatInterval: 50, \
-                electionTimeout: 500, extraArgs: {a: b}, extraEnv: {C: d}}}";
+                electionTimeout: 500, maxRequestBytes: 65536, logLevel: warn, initialCorruptionCheck: false, \
+                extraArgs: {a: b}, extraEnv: {C: d}}}";
     let manifest = manifest::read(&sample("demo", spec)).unwrap();
     let desired = validate::check(&manifest.name, &manifest.spec).unwrap();
     assert_eq!((desired.size.get(), desired.version.to_string()), (5, "3.5.35".to_owned()));
@@ -100,7 +101,8 @@ fn what_is_accepted_comes_out_in_the_words_of_the_plan() {
     assert!(desired.not_applied.is_empty());
     let options = serde_json::json!({
         "quotaBackendBytes": 0, "autoCompaction": {"mode": "revision", "retention": "9"}, "snapshotCount": 7,
-        "heartbeatInterval": 50, "electionTimeout": 500, "extraArgs": {"a": "b"}, "extraEnv": {"C": "d"},
+        "heartbeatInterval": 50, "electionTimeout": 500, "maxRequestBytes": 65536, "logLevel": "warn",
+        "noInitialCheck": true, "extraArgs": {"a": "b"}, "extraEnv": {"C": "d"},
     });
     assert_eq!(serde_json::to_value(desired.options).unwrap(), options);
 }
@@ -173,7 +175,14 @@ fn any_spec() -> impl Strategy<Value = String> {
         prop_oneof![
             Just(None),
             "[a-z=_ -]{0,4}".prop_map(Some),
-            select(quorate::plan::options::OWN_FLAGS).prop_map(|flag| Some(flag.to_owned()))
+            select(
+                quorate::plan::options::REFUSED_FLAGS
+                    .iter()
+                    .flat_map(|one| one.flags)
+                    .copied()
+                    .collect::<Vec<_>>()
+            )
+            .prop_map(|flag: &str| Some(flag.to_owned()))
         ],
         prop_oneof![Just(None), "[A-Z0-9=_. -]{0,4}".prop_map(Some), Just(Some("ETCD_DATA_DIR".to_owned()))],
         part(&[

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use quorate::plan::{
     Admission, ClusterId, ClusterSize, ClusterState, Data, Desired, EtcdOptions, EtcdVersion, Incarnation,
-    Listed, MemberId, MemberName, Membership, Peer, Policy, Process, Record, Report, World,
+    Listed, MemberId, MemberName, Membership, Peer, Policy, Process, Record, Report, Sides, Transport, World,
 };
 
 type Make = fn(u64) -> World;
@@ -55,10 +55,12 @@ fn place(serial: u64) -> Incarnation {
     Incarnation {
         name: name(serial),
         peer_url: url(serial),
+        second_peer_url: None,
         client_url: format!("http://10.0.0.{serial}:2379"),
         created: ago(1000 - serial.cast_signed()),
         version: version(),
         options: EtcdOptions::default(),
+        transport: Transport::default(),
         admission: None,
         process: Process::NotStarted,
         data: Data { started: false, present: false },
@@ -116,9 +118,13 @@ fn nothing(size: u64) -> World {
             size: ClusterSize::new(size.cast_signed()).unwrap(),
             version: version(),
             options: EtcdOptions::default(),
+            tls: Sides::default(),
+            client_plaintext: false,
+            rotate: None,
             token: None,
             paused: false,
             adopt: false,
+            replaces_misplaced: false,
             not_applied: Vec::new(),
             unfit: Vec::new(),
         },
@@ -127,6 +133,7 @@ fn nothing(size: u64) -> World {
         membership: Membership::Unknown { why: "the cluster has not formed yet".into(), hearsay: Vec::new() },
         snapshots: Vec::new(),
         divergence: None,
+        certificates: Sides::default(),
         left: Vec::new(),
         domain: None,
         policy: Policy::default(),

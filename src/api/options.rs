@@ -6,6 +6,9 @@ use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{rules, scalars};
+use crate::plan::options::{
+    ADDRESS_FLAGS, CONFIG_FLAGS, DATA_FLAGS, LOG_FLAGS, MEMBERSHIP_FLAGS, PERIODIC_CHECK_FLAGS,
+};
 
 /// Options of etcd, those that Quorate reasons about by name and the others as they are.
 #[derive(KubeSchema, Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,8 +54,28 @@ pub struct EtcdSpec {
     #[x_kube(validation = rules::election())]
     pub election_timeout: Option<i64>,
 
-    /// Further flags of etcd, without dashes, such as max-txn-ops. The flags that Quorate sets itself and those that have
-    /// a field of their own are refused.
+    /// The largest request that a member takes, in bytes: from 65536 to 104857600, and etcd recommends at most 10485760
+    /// (10 MiB). 1572864 (1.5 MiB) when absent. A client has limits of its own: that of Go sends 2 MiB at most unless it
+    /// is told otherwise. Large requests hold up all others.
+    #[serde(default, deserialize_with = "scalars::optional_number", skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = rules::max_request_bytes())]
+    pub max_request_bytes: Option<i64>,
+
+    /// What the members write into their logs: debug, info, warn, error, panic or fatal. info when absent. Above warn a
+    /// log may not say any more why a member ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = rules::WORD_LENGTH))]
+    #[x_kube(validation = rules::log_level())]
+    pub log_level: Option<String>,
+
+    /// Whether a member compares its data with its peers' before it serves, and ends if they differ. True when absent.
+    /// It is left out while no quorum answers. etcd's periodic check stays off: a difference that it finds stops all
+    /// writes of the cluster, and 3.5 cannot tell whose data is wrong; the operator compares the data from outside.
+    #[serde(default, deserialize_with = "scalars::optional_flag", skip_serializing_if = "Option::is_none")]
+    pub initial_corruption_check: Option<bool>,
+
+    /// Further flags of etcd, without dashes, such as max-txn-ops. The flags that Quorate sets itself, those that have a
+    /// field of their own, and the periodic corruption check are refused.
     #[serde(
         default,
         deserialize_with = "scalars::null_is_default",
@@ -61,8 +84,14 @@ pub struct EtcdSpec {
     #[schemars(extend("nullable" = true, "maxProperties" = rules::MAP_SIZE, "additionalProperties" = rules::map_value()))]
     #[x_kube(
         validation = rules::flag_names(),
-        validation = rules::flags_not_own(),
-        validation = rules::flags_not_typed()
+        validation = rules::flags_allowed(&MEMBERSHIP_FLAGS),
+        validation = rules::flags_allowed(&ADDRESS_FLAGS),
+        validation = rules::flags_allowed(&DATA_FLAGS),
+        validation = rules::flags_allowed(&CONFIG_FLAGS),
+        validation = rules::flags_allowed(&LOG_FLAGS),
+        validation = rules::flags_allowed(&PERIODIC_CHECK_FLAGS),
+        validation = rules::flags_not_typed(),
+        validation = rules::features_not_typed()
     )]
     pub extra_args: BTreeMap<String, String>,
 

@@ -8,7 +8,10 @@ use serde_json::{Value, json};
 
 use crate::plan::{
     CLUSTER_NAME_LIMIT, ClusterSize,
-    options::{DEFAULT_ELECTION, DEFAULT_HEARTBEAT, ELECTION_TIMEOUT_LIMIT, OWN_FLAGS, TYPED_FLAGS},
+    options::{
+        DEFAULT_ELECTION, DEFAULT_HEARTBEAT, ELECTION_TIMEOUT_LIMIT, FEATURE_GATES, INITIAL_CHECK_GATE,
+        LOG_LEVELS, MAX_REQUEST_BYTES, MIN_REQUEST_BYTES, Refused, TYPED_FLAGS,
+    },
     version::{Minor, floor},
 };
 
@@ -33,6 +36,8 @@ pub(super) const IMAGE_LENGTH: usize = 512;
 pub(super) const PULL_POLICIES: [&str; 3] = ["Always", "IfNotPresent", "Never"];
 /// What may become of the volumes of a deleted cluster.
 pub(super) const DELETION_POLICIES: [&str; 2] = ["Retain", "Delete"];
+/// How members that exist get to storage that was changed.
+pub(super) const RESIZE_POLICIES: [&str; 2] = ["Expand", "Replace"];
 
 /// Who the certificates of a side may be from.
 pub(super) const TLS_MODES: [&str; 2] = ["Managed", "Disabled"];
@@ -207,6 +212,10 @@ pub(super) fn storage_kind_stays() -> Rule {
     )
 }
 
+pub(super) fn resize_policy() -> Rule {
+    rule(format!("self in {}", list(&RESIZE_POLICIES)), "use Expand or Replace")
+}
+
 pub(super) fn storage_class() -> Rule {
     rule(
         "self == '' || self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')",
@@ -282,6 +291,20 @@ pub(super) fn snapshot_count() -> Rule {
     )
 }
 
+pub(super) fn max_request_bytes() -> Rule {
+    rule(
+        format!("self >= {MIN_REQUEST_BYTES} && self <= {MAX_REQUEST_BYTES}"),
+        format!(
+            "use a number of bytes from {MIN_REQUEST_BYTES} to {MAX_REQUEST_BYTES}; etcd's default is 1572864, and it \
+             recommends at most 10485760"
+        ),
+    )
+}
+
+pub(super) fn log_level() -> Rule {
+    rule(format!("self in {}", list(&LOG_LEVELS)), format!("use one of {}", LOG_LEVELS.join(", ")))
+}
+
 pub(super) fn heartbeat() -> Rule {
     rule("self >= 1", "use a number of milliseconds of at least 1; etcd's default is 100")
 }
@@ -314,21 +337,28 @@ pub(super) fn flag_names() -> Rule {
     )
 }
 
-pub(super) fn flags_not_own() -> Rule {
+pub(super) fn flags_allowed(refused: &Refused) -> Rule {
     rule(
-        format!("self.all(flag, !(flag in {}))", list(OWN_FLAGS)),
-        format!(
-            "some flags are Quorate's own, since they decide which cluster a member belongs to and where its data lies; \
-             remove them: {}",
-            OWN_FLAGS.join(", ")
-        ),
+        format!("self.all(flag, !(flag in {}))", list(refused.flags)),
+        format!("each of these flags {}; remove it: {}", refused.why, refused.flags.join(", ")),
     )
 }
 
 pub(super) fn flags_not_typed() -> Rule {
+    let flags: Vec<_> = TYPED_FLAGS.iter().map(|(flag, _)| *flag).collect();
+    let pairs: Vec<_> = TYPED_FLAGS.iter().map(|(flag, field)| format!("{flag}: {field}")).collect();
     rule(
-        format!("self.all(flag, !(flag in {}))", list(TYPED_FLAGS)),
-        format!("some flags have a field of their own in spec.etcd; use that: {}", TYPED_FLAGS.join(", ")),
+        format!("self.all(flag, !(flag in {}))", list(&flags)),
+        format!("each of these flags has a field of its own in spec.etcd; use that: {}", pairs.join(", ")),
+    )
+}
+
+pub(super) fn features_not_typed() -> Rule {
+    rule(
+        format!("!('{FEATURE_GATES}' in self) || !self['{FEATURE_GATES}'].contains('{INITIAL_CHECK_GATE}')"),
+        format!(
+            "the feature {INITIAL_CHECK_GATE} has a field of its own: use spec.etcd.initialCorruptionCheck"
+        ),
     )
 }
 

@@ -24,6 +24,11 @@ pub(super) fn optional_number<'de, D: Deserializer<'de>>(deserializer: D) -> Res
 
 /// Reads true or false; null is false.
 pub(super) fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    Ok(optional_flag(deserializer)?.unwrap_or_default())
+}
+
+/// Reads true or false that may be absent or null.
+pub(super) fn optional_flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<bool>, D::Error> {
     struct Flag(bool);
 
     impl<'de> Deserialize<'de> for Flag {
@@ -32,7 +37,7 @@ pub(super) fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D
         }
     }
 
-    Ok(Option::<Flag>::deserialize(deserializer)?.is_some_and(|Flag(flag)| flag))
+    Ok(Option::<Flag>::deserialize(deserializer)?.map(|Flag(flag)| flag))
 }
 
 /// Reads null as the default, as the API server treats a field without a value.

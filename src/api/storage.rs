@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{quantity::Quantity, rules, scalars};
 
-/// Where the members keep their data: exactly one of the two.
+/// Where the members keep their data: exactly one of volumeClaimTemplate and emptyDir.
 #[derive(KubeSchema, Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[x_kube(validation = rules::one_kind_of_storage(), validation = rules::storage_kind_stays())]
 #[serde(rename_all = "camelCase")]
@@ -17,6 +17,20 @@ pub struct Storage {
     /// replaced.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub empty_dir: Option<EmptyDir>,
+    /// How members that exist get to storage that was changed: Expand (when absent) makes claims larger, if their storage
+    /// class can expand volumes. Replace does that too, and where it is not possible, or the class, the access modes or the
+    /// emptyDir are others, members with new volumes take the place of those that are there, one after the other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = rules::WORD_LENGTH))]
+    #[x_kube(validation = rules::resize_policy())]
+    pub resize_policy: Option<String>,
+}
+
+impl Storage {
+    /// Whether members are replaced where nothing else brings them to the storage of the spec.
+    pub fn replaces(&self) -> bool {
+        self.resize_policy.as_deref() == Some("Replace")
+    }
 }
 
 /// What the claim of each member is made from.
@@ -57,7 +71,7 @@ pub struct ClaimResources {
 #[derive(KubeSchema, Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ClaimRequests {
-    /// Its size, such as 10Gi. It may grow, if the storage class can expand volumes, and never shrinks.
+    /// Its size, such as 10Gi. It may grow and never shrinks. See resizePolicy.
     #[x_kube(validation = rules::quantity_positive(), validation = rules::claim_does_not_shrink())]
     pub storage: Quantity,
 }

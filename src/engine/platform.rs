@@ -47,7 +47,7 @@ pub trait Platform {
 
     /// Looks at everything; changes nothing of a member.
     fn observe(&self) -> impl Future<Output = Result<Observed, Self::Error>>;
-    /// Writes the serial down, then makes a place for a member of this name.
+    /// Writes the serial down, then makes a place for a member of this name, made from this recipe.
     fn reserve(
         &self,
         name: &MemberName,

@@ -1,6 +1,6 @@
 //! One look at the members of a cluster on Kubernetes: their objects, their guards, and the spec they are held to.
 
-use std::sync::PoisonError;
+use std::{collections::BTreeMap, sync::PoisonError};
 
 use jiff::Timestamp;
 use kube::ResourceExt;
@@ -60,12 +60,14 @@ impl KubernetesPlatform {
         Ok(desired)
     }
 
-    /// What a member's objects and guard say, put together.
+    /// What a member's objects and guard say, put together. `misplaced`: by name, how storage differs where only another
+    /// volume mends that.
     pub(super) async fn look_at(
         &self,
         member: &MemberView,
         cluster: &EtcdCluster,
         domain: &PeerDomain,
+        misplaced: &BTreeMap<String, String>,
     ) -> Look {
         let name = &member.identity.name;
         let (pod, claim) = (self.pod(name), self.claim(name));
@@ -87,8 +89,14 @@ impl KubernetesPlatform {
             setback: setback.as_deref(),
             behind: render::difference(&member.object, cluster).or_else(|| stale(member, pod.as_ref())),
             restart_all: annotation(cluster, labels::RESTART_ALL),
-            misplaced: (member.object.spec.storage != cluster.spec.storage)
-                .then(|| "spec.storage was changed after it was made".to_owned()),
+            misplaced: match formed(cluster) {
+                Some(_) => misplaced.get(name).cloned(),
+                // Nothing is lost with the members of a cluster that never formed.
+                None => {
+                    render::made_otherwise(member.object.spec.storage.as_ref(), cluster.spec.storage.as_ref())
+                        .then(|| "spec.storage was changed after it was made".to_owned())
+                }
+            },
             domain,
             now: Timestamp::now(),
         };

@@ -30,7 +30,7 @@ use crate::{
     member::guard::words::{GuardState, Phase},
     plan::{
         Admission, ClusterId, MemberName, PeerDomain, Recipe, Record, Side, Sides, Snapshot, SnapshotState,
-        Step, Transport, status::ClusterStatus, transport::AuthorityId, version::Minor,
+        Step, Transport, joining, status::ClusterStatus, transport::AuthorityId, version::Minor,
     },
     telemetry::{health::Health, metrics::Metrics},
 };
@@ -180,7 +180,9 @@ impl KubernetesPlatform {
         let name = MemberName(claim.identity.name.clone());
         let version = claim.version.as_ref().and_then(|text| text.parse().ok()).unwrap_or(desired.version);
         let serial = claim.serial.unwrap_or_default();
-        let recipe = Recipe { version, options: desired.options, transport: transport.clone() };
+        let members = self.members();
+        let options = joining(members.iter().map(|one| &one.object.spec.options), &desired.options);
+        let recipe = Recipe { version, options, transport: transport.clone() };
         let mut member = render::member_spec(&cluster, &name, serial, &recipe, Some(Admission::over_data()));
         if alone {
             member.annotations_mut().insert(labels::ALONE.to_owned(), "true".to_owned());
@@ -234,7 +236,14 @@ impl Platform for KubernetesPlatform {
         let mut desired = self.desired(&cluster)?;
         let domain =
             PeerDomain(render::peer_domain(&self.name, &self.namespace, &self.shared.cluster_domain));
-        let looks = join_all(members.iter().map(|one| self.look_at(one, &cluster, &domain))).await;
+        let claims = self.hands().stores.claims.of_cluster(&self.namespace, &self.name);
+        let (own, former): (Vec<_>, Vec<_>) =
+            claims.into_iter().partition(|claim| claim.cluster_uid.as_deref() == Some(&self.uid));
+        let settled = self.volumes.settle(self.hands(), &cluster, &members, &own).await;
+        desired.not_applied.extend(settled.refused);
+        let looks =
+            join_all(members.iter().map(|one| self.look_at(one, &cluster, &domain, &settled.misplaced)))
+                .await;
         let mut incarnations = Vec::new();
         let mut endpoints = BTreeMap::new();
         let mut snapshots = Vec::new();
@@ -245,10 +254,6 @@ impl Platform for KubernetesPlatform {
             }
             incarnations.push(incarnation);
         }
-        let claims = self.hands().stores.claims.of_cluster(&self.namespace, &self.name);
-        let (own, former): (Vec<_>, Vec<_>) =
-            claims.into_iter().partition(|claim| claim.cluster_uid.as_deref() == Some(&self.uid));
-        desired.not_applied.extend(self.volumes.grow(self.hands(), &cluster, &own).await);
         let orphans = own.iter().filter(|claim| {
             !claim.identity.deleting && !members.iter().any(|one| one.identity.name == claim.identity.name)
         });

@@ -145,6 +145,8 @@ pub struct ClaimSpec {
     pub volume_name: Option<String>,
     /// The storage class.
     pub storage_class_name: Option<String>,
+    /// How the volume may be mounted.
+    pub access_modes: Vec<String>,
     /// What is asked for.
     pub resources: ClaimResources,
 }

@@ -134,6 +134,8 @@ pub struct ClaimView {
     pub volume: Option<String>,
     /// The storage class.
     pub class: Option<String>,
+    /// How the volume may be mounted.
+    pub access_modes: Vec<String>,
     /// The size that was asked for.
     pub requested: Option<String>,
     /// The size it has.
@@ -157,6 +159,7 @@ impl ClaimView {
             phase: claim.status.phase,
             volume: claim.spec.volume_name,
             class: claim.spec.storage_class_name,
+            access_modes: claim.spec.access_modes,
             requested: claim.spec.resources.requests.remove("storage"),
             capacity: claim.status.capacity.remove("storage"),
         }

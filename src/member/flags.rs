@@ -3,9 +3,11 @@
 //! Flags, and neither a configuration file nor environment variables: etcd ignores what it doesn't know in a file, and
 //! ignores all flags beside one.
 
-use std::collections::BTreeMap;
-
-use crate::plan::{Admission, ClusterState, EtcdOptions, EtcdVersion, MemberName, Sides, version::Minor};
+use crate::plan::{
+    Admission, ClusterState, EtcdOptions, EtcdVersion, MemberName, Sides,
+    options::{FEATURE_GATES, INITIAL_CHECK_GATE},
+    version::Minor,
+};
 
 /// Where a member listens, and where it says that it is reached. Two URLs of one kind are separated by a comma, as in
 /// etcd's flags: under both schemes, each on a port of its own.
@@ -70,27 +72,23 @@ pub struct Launch<'a> {
     pub log_file: Option<&'a str>,
     /// Whether it has never been started. Only then may it form a cluster.
     pub first_start: bool,
-    /// Whether it compares its data with its peers' before it serves.
+    /// Whether it can compare its data with its peers' before it serves; it does unless the spec says otherwise.
     pub initial_check: bool,
 }
 
 /// How etcd rotates its log: three files of 16 MB at the most.
 const LOG_ROTATION: &str = r#"{"maxsize":16,"maxage":0,"maxbackups":2,"localtime":false,"compress":false}"#;
 
-const FEATURE_GATES: &str = "feature-gates";
-const INITIAL_CHECK: &str = "InitialCorruptCheck";
-const INITIAL_CHECK_FLAG: &str = "experimental-initial-corrupt-check";
-
 /// The flags of an etcd process, each as `--name=value`: Quorate's own, the typed options, then the further flags of the
 /// spec in alphabetical order, as they are written there.
 pub fn render(launch: &Launch<'_>) -> Vec<String> {
-    let Launch { options, .. } = launch;
+    let Launch { version, options, .. } = launch;
+    let check = launch.initial_check && !options.no_initial_check;
+    let gates = options.extra_args.get(FEATURE_GATES).filter(|gates| !gates.is_empty());
     let mut flags = own(launch);
     flags.extend(typed(options));
-    if launch.initial_check {
-        flags.extend(initial_check(launch.version, &options.extra_args));
-    }
-    let merged = |name| launch.initial_check && merged(name, launch.version);
+    flags.extend(check.then(|| initial_check(*version, gates.map(String::as_str))));
+    let merged = |name: &str| check && version.minor() != Minor::V3_5 && name == FEATURE_GATES;
     let extra = options.extra_args.iter().filter(|(name, _)| !merged(name));
     flags.extend(extra.map(|(name, value)| flag(name, value)));
     flags
@@ -154,6 +152,9 @@ fn typed(options: &EtcdOptions) -> Vec<String> {
         snapshot_count,
         heartbeat_interval,
         election_timeout,
+        max_request_bytes,
+        log_level,
+        no_initial_check: _,
         extra_args: _,
         extra_env: _,
     } = options;
@@ -162,6 +163,7 @@ fn typed(options: &EtcdOptions) -> Vec<String> {
         ("snapshot-count", snapshot_count),
         ("heartbeat-interval", heartbeat_interval),
         ("election-timeout", election_timeout),
+        ("max-request-bytes", max_request_bytes),
     ];
     let mut flags: Vec<_> =
         numbers.iter().filter_map(|(name, value)| value.map(|value| flag(name, value))).collect();
@@ -169,38 +171,27 @@ fn typed(options: &EtcdOptions) -> Vec<String> {
         flags.push(flag("auto-compaction-mode", &compaction.mode));
         flags.push(flag("auto-compaction-retention", &compaction.retention));
     }
+    flags.extend(log_level.iter().map(|level| flag("log-level", level)));
     flags
 }
 
-/// Comparing its data with its peers' at a member's start is on unless the spec says otherwise. The flag has another
-/// spelling from 3.6 on, and 3.6 does not start with both.
-fn initial_check(version: EtcdVersion, extra: &BTreeMap<String, String>) -> Option<String> {
-    let spelled_old = extra.contains_key(INITIAL_CHECK_FLAG);
-    match (version.minor(), extra.get(FEATURE_GATES)) {
-        (Minor::V3_5, _) => (!spelled_old).then(|| flag(INITIAL_CHECK_FLAG, true)),
-        (_, Some(gates)) if spelled_old || names_gate(gates, INITIAL_CHECK) => {
-            Some(flag(FEATURE_GATES, gates))
-        }
-        (_, Some(gates)) if !gates.is_empty() => {
-            Some(flag(FEATURE_GATES, format!("{INITIAL_CHECK}=true,{gates}")))
-        }
-        _ => (!spelled_old).then(|| flag(FEATURE_GATES, format!("{INITIAL_CHECK}=true"))),
+/// A member compares its data with its peers' before it serves. From 3.6 on that is one of the features, whose flag
+/// can be given once.
+fn initial_check(version: EtcdVersion, gates: Option<&str>) -> String {
+    match (version.minor(), gates) {
+        (Minor::V3_5, _) => flag("experimental-initial-corrupt-check", true),
+        (_, Some(gates)) => flag(FEATURE_GATES, format!("{INITIAL_CHECK_GATE}=true,{gates}")),
+        (_, None) => flag(FEATURE_GATES, format!("{INITIAL_CHECK_GATE}=true")),
     }
-}
-
-/// Whether a flag of the spec is part of the one that [`initial_check`] makes.
-fn merged(name: &str, version: EtcdVersion) -> bool {
-    name == FEATURE_GATES && version.minor() != Minor::V3_5
-}
-
-fn names_gate(gates: &str, gate: &str) -> bool {
-    gates.split(',').any(|one| one.split('=').next().is_some_and(|name| name.trim() == gate))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::plan::{Peer, options::AutoCompaction};
+
+    /// Among the extra flags: the spec wants no initial check.
+    const UNCHECKED: (&str, &str) = ("max-learners", "2");
 
     fn rendered(
         version: &str,
@@ -212,6 +203,9 @@ mod tests {
         let options = EtcdOptions {
             quota_backend_bytes: Some(1 << 30),
             auto_compaction: Some(AutoCompaction { mode: "periodic".into(), retention: "1h".into() }),
+            max_request_bytes: Some(10 << 20),
+            log_level: Some("warn".into()),
+            no_initial_check: extra.contains(&UNCHECKED),
             extra_args: extra.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect(),
             ..EtcdOptions::default()
         };
@@ -271,8 +265,10 @@ mod tests {
             "--enable-log-rotation=true",
             "--log-rotation-config-json={\"maxsize\":16,\"maxage\":0,\"maxbackups\":2,\"localtime\":false,\"compress\":false}",
             "--quota-backend-bytes=1073741824",
+            "--max-request-bytes=10485760",
             "--auto-compaction-mode=periodic",
             "--auto-compaction-retention=1h",
+            "--log-level=warn",
             "--experimental-initial-corrupt-check=true",
             "--bcrypt-cost=9",
             "--max-txn-ops=256",
@@ -294,31 +290,19 @@ mod tests {
     }
 
     #[test]
-    fn the_initial_check_is_spelled_for_the_version_and_the_spec_wins() {
+    fn the_initial_check_is_spelled_for_the_version_and_stands_beside_other_features() {
         let old = "--experimental-initial-corrupt-check=true";
         let new = "--feature-gates=InitialCorruptCheck=true";
+        let other = (FEATURE_GATES, "CompactHashCheck=true");
         for (version, extra, expected) in [
-            ("3.5.35", &[][..], vec![old]),
-            ("3.6.16", &[], vec![new]),
-            ("3.7.3", &[], vec![new]),
-            ("3.5.35", &[(INITIAL_CHECK_FLAG, "false")], vec!["--experimental-initial-corrupt-check=false"]),
-            ("3.6.16", &[(INITIAL_CHECK_FLAG, "false")], vec!["--experimental-initial-corrupt-check=false"]),
-            ("3.7.3", &[(FEATURE_GATES, "")], vec![new]),
-            (
-                "3.7.3",
-                &[(FEATURE_GATES, "CompactHashCheck=true")],
-                vec!["--feature-gates=InitialCorruptCheck=true,CompactHashCheck=true"],
-            ),
-            (
-                "3.6.16",
-                &[(FEATURE_GATES, "InitialCorruptCheck=false,CompactHashCheck=true")],
-                vec!["--feature-gates=InitialCorruptCheck=false,CompactHashCheck=true"],
-            ),
-            (
-                "3.6.16",
-                &[(FEATURE_GATES, "CompactHashCheck=true"), (INITIAL_CHECK_FLAG, "true")],
-                vec!["--feature-gates=CompactHashCheck=true", old],
-            ),
+            ("3.5.35", &[][..], Some(old)),
+            ("3.6.16", &[], Some(new)),
+            ("3.7.3", &[], Some(new)),
+            ("3.7.3", &[(FEATURE_GATES, "")], Some(new)),
+            ("3.7.3", &[other], Some("--feature-gates=InitialCorruptCheck=true,CompactHashCheck=true")),
+            ("3.5.35", &[UNCHECKED], None),
+            ("3.6.16", &[UNCHECKED], None),
+            ("3.7.3", &[UNCHECKED, other], Some("--feature-gates=CompactHashCheck=true")),
         ] {
             let flags = rendered(version, ClusterState::New, true, extra);
             let found: Vec<_> =

@@ -32,7 +32,6 @@ const fn only(flag: &'static str, minor: Minor, instead: &'static str) -> Spelli
 }
 
 const TABLE: &[Spelling] = &[
-    old("experimental-initial-corrupt-check", "feature-gates: InitialCorruptCheck=true"),
     old("experimental-compact-hash-check-enabled", "feature-gates: CompactHashCheck=true"),
     old("experimental-enable-lease-checkpoint", "feature-gates: LeaseCheckpoint=true"),
     old(
@@ -42,7 +41,6 @@ const TABLE: &[Spelling] = &[
     old("experimental-txn-mode-write-with-shared-buffer", "feature-gates: TxnModeWriteWithSharedBuffer=true"),
     old("experimental-stop-grpc-service-on-defrag", "feature-gates: StopGRPCServiceOnDefrag=true"),
     old("experimental-compact-hash-check-time", "compact-hash-check-time"),
-    old("experimental-corrupt-check-time", "corrupt-check-time"),
     old("experimental-watch-progress-notify-interval", "watch-progress-notify-interval"),
     old("experimental-snapshot-catchup-entries", "snapshot-catchup-entries"),
     old("experimental-peer-skip-client-san-verification", "peer-skip-client-san-verification"),
@@ -58,7 +56,6 @@ const TABLE: &[Spelling] = &[
     old("experimental-distributed-tracing-sampling-rate", "distributed-tracing-sampling-rate"),
     old("experimental-distributed-tracing-service-name", "distributed-tracing-service-name"),
     new("compact-hash-check-time", "experimental-compact-hash-check-time"),
-    new("corrupt-check-time", "experimental-corrupt-check-time"),
     new("watch-progress-notify-interval", "experimental-watch-progress-notify-interval"),
     new("snapshot-catchup-entries", "experimental-snapshot-catchup-entries"),
     new("peer-skip-client-san-verification", "experimental-peer-skip-client-san-verification"),
@@ -137,18 +134,20 @@ mod tests {
     fn the_other_spelling_is_named() {
         let told = |flag, version: &str| unknown_flag(flag, version.parse().unwrap());
         assert_eq!(
-            told("experimental-corrupt-check-time", "3.7.3").unwrap(),
-            "etcd 3.7 does not know --experimental-corrupt-check-time: write corrupt-check-time"
+            told("experimental-compact-hash-check-time", "3.7.3").unwrap(),
+            "etcd 3.7 does not know --experimental-compact-hash-check-time: write compact-hash-check-time"
         );
         assert!(
-            told("corrupt-check-time", "3.5.35").unwrap().ends_with("write experimental-corrupt-check-time")
+            told("compact-hash-check-time", "3.5.35")
+                .unwrap()
+                .ends_with("write experimental-compact-hash-check-time")
         );
         for flag in ["max-learners", "experimental-warning-unary-request-duration"] {
             assert!(told(flag, "3.5.35").unwrap().contains("remove it"), "{flag}");
         }
         for (flag, version) in [
-            ("experimental-corrupt-check-time", "3.6.16"),
-            ("corrupt-check-time", "3.6.16"),
+            ("experimental-compact-hash-check-time", "3.6.16"),
+            ("compact-hash-check-time", "3.6.16"),
             ("max-txn-ops", "3.5.35"),
             ("never-heard-of", "3.5.35"),
         ] {

@@ -57,7 +57,7 @@ mod tests {
         let wanted = WantedLeaf { issuer: new.id().clone(), names: BTreeSet::from(names) };
         let said = |pair, known| leaf_due(&kept(pair, known), &wanted, now);
         assert_eq!(said(Some((leaf.certificate.as_str(), &leaf.key)), &known), None);
-        let mut due = |pair, known, expected: &str| {
+        let due = |pair, known, expected: &str| {
             let words = said(pair, known).unwrap();
             assert!(words.contains(expected), "{words}");
         };

@@ -11,10 +11,9 @@ use super::{
     name::{ClusterId, MemberName},
     rollout, start,
     step::{Decision, Operation, OperationKind, Step},
+    timing,
     transport::{Listen, Scheme, Side},
-    world::{
-        Admission, ClusterState, Desired, Incarnation, Peer, PeerDomain, Process, Recipe, World, elapsed,
-    },
+    world::{Admission, ClusterState, Incarnation, Peer, PeerDomain, Process, Recipe, World, elapsed},
 };
 
 /// The next act of a bootstrap. Only for a world whose cluster is not recorded as formed.
@@ -166,14 +165,16 @@ fn reserve(world: &World, serial: u64) -> Step {
     Step::Reserve { name, serial, recipe: recipe(world), admission: None }
 }
 
-/// What the first members are made from.
+/// The first members are made from the spec as it is; those that are made later than others, with times that go with
+/// theirs.
 fn recipe(world: &World) -> Box<Recipe> {
-    let Desired { version, options, .. } = &world.desired;
+    let others = world.incarnations.iter().map(|one| &one.options);
+    let options = timing::joining(others, &world.desired.options);
     // Where certificates went away after the first place was made, the rest is made like that one.
     let transport = moves::founding(world)
         .or_else(|| world.incarnations.first().map(|one| one.transport.clone()))
         .unwrap_or_default();
-    Box::new(Recipe { version: *version, options: options.clone(), transport })
+    Box::new(Recipe { version: world.desired.version, options, transport })
 }
 
 /// How the way in which a member is reached is not the one that the spec wants now, in words. Nothing is moved before a

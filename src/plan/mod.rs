@@ -17,6 +17,7 @@ pub mod options;
 mod outage;
 mod policy;
 mod quorum;
+mod relocation;
 mod repair;
 mod resize;
 mod rollout;
@@ -42,6 +43,7 @@ pub use options::EtcdOptions;
 pub use policy::Policy;
 pub use quorum::{ClusterSize, SizeError, quorum};
 pub use step::{Decision, Operation, OperationKind, Step};
+pub use timing::joining;
 pub use transport::{Scheme, Side, Sides, Transport};
 pub use version::EtcdVersion;
 use view::View;
@@ -80,6 +82,7 @@ pub fn decide(world: &World, now: Timestamp) -> Decision {
         .or_else(|| learner::decide(&view))
         .or_else(|| repair::replace_lost(&view))
         .or_else(|| repair::replace_requested_unhealthy(&view))
+        .or_else(|| relocation::next_failing(&view))
         .or_else(|| shrink_by_unhealthy(&view))
         .or_else(|| rollout::mend(&view))
         .or_else(|| rollout::wait(&view))
@@ -89,10 +92,11 @@ pub fn decide(world: &World, now: Timestamp) -> Decision {
         .or_else(|| repair::hold_while_diverged(&view))
         .or_else(|| authorities::act(&view))
         .or_else(|| resize::shrink(&view))
-        .or_else(|| moves::relocate(&view))
+        .or_else(|| moves::update_peer_url(&view))
         .or_else(|| rollout::next(&view))
         .or_else(|| upgrade::finish(&view))
         .or_else(|| authorities::wait(&view))
+        .or_else(|| relocation::next(&view))
         .unwrap_or(Decision::Settled);
     undrain(&view, &decision).unwrap_or(decision)
 }

@@ -117,7 +117,7 @@ pub(super) fn joining_url<'a>(world: &World, one: &'a Incarnation) -> &'a str {
 }
 
 /// Tells etcd the next URL, once every member listens there; one at a time, and each is read back.
-pub(super) fn relocate(view: &View<'_>) -> Option<Decision> {
+pub(super) fn update_peer_url(view: &View<'_>) -> Option<Decision> {
     let scheme = scheme(goal(view.world, Side::Peer)?.listen);
     let listens = |one: &Incarnation| one.transport.peer.listen.has(scheme) && one.behind.is_none();
     let all = view.seats().all(|seat| seat.incarnation.is_some_and(listens));

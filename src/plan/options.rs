@@ -4,44 +4,104 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// The flags of etcd that Quorate sets itself, without dashes. Nobody else may: each of them decides which cluster a
-/// member belongs to, where it is reached or where its data lies.
-pub const OWN_FLAGS: &[&str] = &[
-    "advertise-client-urls",
-    "config-file",
-    "data-dir",
-    "discovery",
-    "discovery-endpoints",
-    "discovery-srv",
-    "discovery-token",
-    "enable-log-rotation",
-    "force-new-cluster",
-    "initial-advertise-peer-urls",
-    "initial-cluster",
-    "initial-cluster-state",
-    "initial-cluster-token",
-    "listen-client-http-urls",
-    "listen-client-urls",
-    "listen-metrics-urls",
-    "listen-peer-urls",
-    "log-outputs",
-    "log-rotation-config-json",
-    "logger",
-    "name",
-    "strict-reconfig-check",
-    "unsafe-no-fsync",
-    "wal-dir",
+/// Flags that `extraArgs` may not have, without dashes, and why.
+#[derive(Debug, Clone, Copy)]
+pub struct Refused {
+    /// Which ones.
+    pub flags: &'static [&'static str],
+    /// What is said of each of them after its name.
+    pub why: &'static str,
+}
+
+/// Which cluster a member belongs to.
+pub const MEMBERSHIP_FLAGS: Refused = Refused {
+    flags: &[
+        "discovery",
+        "discovery-endpoints",
+        "discovery-srv",
+        "discovery-token",
+        "force-new-cluster",
+        "initial-cluster",
+        "initial-cluster-state",
+        "initial-cluster-token",
+        "name",
+        "strict-reconfig-check",
+    ],
+    why: "is Quorate's own: it decides which cluster a member belongs to",
+};
+
+/// Where a member is reached.
+pub const ADDRESS_FLAGS: Refused = Refused {
+    flags: &[
+        "advertise-client-urls",
+        "initial-advertise-peer-urls",
+        "listen-client-http-urls",
+        "listen-client-urls",
+        "listen-metrics-urls",
+        "listen-peer-urls",
+    ],
+    why: "is Quorate's own: it decides where a member listens and is reached",
+};
+
+/// Where the data lies.
+pub const DATA_FLAGS: Refused = Refused {
+    flags: &["data-dir", "unsafe-no-fsync", "wal-dir"],
+    why: "is Quorate's own: it decides where a member's data lies, and whether it is on the disk when a write is \
+          acknowledged",
+};
+
+/// Where flags come from.
+pub const CONFIG_FLAGS: Refused = Refused {
+    flags: &["config-file"],
+    why: "is refused: etcd ignores all flags beside it, those of Quorate too",
+};
+
+/// Where the log goes.
+pub const LOG_FLAGS: Refused = Refused {
+    flags: &["enable-log-rotation", "log-outputs", "log-rotation-config-json", "logger"],
+    why: "is Quorate's own: why a member ended is read from its log",
+};
+
+/// The comparison of data by the leader, at intervals.
+pub const PERIODIC_CHECK_FLAGS: Refused = Refused {
+    flags: &["corrupt-check-time", "experimental-corrupt-check-time"],
+    why: "is refused: a difference that this check finds stops all writes of the cluster, and 3.5 cannot tell whose \
+          data is wrong; Quorate compares the members' data from outside and tells a difference in the condition \
+          Degraded",
+};
+
+/// All flags that `extraArgs` may not have, beside those in [`TYPED_FLAGS`].
+pub const REFUSED_FLAGS: [Refused; 6] =
+    [MEMBERSHIP_FLAGS, ADDRESS_FLAGS, DATA_FLAGS, CONFIG_FLAGS, LOG_FLAGS, PERIODIC_CHECK_FLAGS];
+
+/// The flags that have a field of their own in `spec.etcd`, with that field; setting one twice would make the result
+/// depend on order.
+pub const TYPED_FLAGS: &[(&str, &str)] = &[
+    ("auto-compaction-mode", "autoCompactionMode"),
+    ("auto-compaction-retention", "autoCompactionRetention"),
+    ("election-timeout", "electionTimeout"),
+    ("experimental-initial-corrupt-check", "initialCorruptionCheck"),
+    ("heartbeat-interval", "heartbeatInterval"),
+    ("log-level", "logLevel"),
+    ("max-request-bytes", "maxRequestBytes"),
+    ("quota-backend-bytes", "quotaBackendBytes"),
+    ("snapshot-count", "snapshotCount"),
 ];
 
-/// The flags that have a field of their own in `spec.etcd`; setting them twice would make the result depend on order.
-pub const TYPED_FLAGS: &[&str] = &[
-    "auto-compaction-mode",
-    "auto-compaction-retention",
-    "election-timeout",
-    "heartbeat-interval",
-    "quota-backend-bytes",
-    "snapshot-count",
-];
+/// The flag that switches features on and off, from 3.6 on.
+pub const FEATURE_GATES: &str = "feature-gates";
+/// The feature that has a field of its own, `initialCorruptionCheck`.
+pub const INITIAL_CHECK_GATE: &str = "InitialCorruptCheck";
+
+/// What etcd takes for `--log-level`; measured on 3.5, 3.6 and 3.7. `dpanic` is taken too, and documented nowhere.
+pub const LOG_LEVELS: [&str; 6] = ["debug", "info", "warn", "error", "panic", "fatal"];
+
+/// The least for `--max-request-bytes`: etcd's own requests have to pass too, and the largest of them, a thousand lease
+/// checkpoints (`lease.maxLeaseCheckpointBatchSize`), takes some 16 kB.
+pub const MIN_REQUEST_BYTES: i64 = 64 << 10;
+/// The most for it: a request of that size did not commit within etcd's own limit of 7 s on two busy cores (measured).
+/// Above 10 MiB etcd warns (`recommendedMaxRequestBytes`).
+pub const MAX_REQUEST_BYTES: i64 = 100 << 20;
 
 /// etcd's default of `--heartbeat-interval`, in milliseconds (`embed.NewConfig`).
 pub const DEFAULT_HEARTBEAT: i64 = 100;
@@ -79,6 +139,15 @@ pub struct EtcdOptions {
     /// `--election-timeout`, in milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub election_timeout: Option<i64>,
+    /// `--max-request-bytes`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_request_bytes: Option<i64>,
+    /// `--log-level`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log_level: Option<String>,
+    /// A member does not compare its data with its peers' before it serves.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub no_initial_check: bool,
     /// Further flags, without dashes.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub extra_args: BTreeMap<String, String>,
@@ -95,15 +164,20 @@ pub fn refused_flag(flag: &str) -> Option<String> {
             "{flag:?} is not the name of a flag: write it in lower case without dashes in front, like max-txn-ops"
         ));
     }
-    if OWN_FLAGS.contains(&flag) {
-        return Some(format!(
-            "--{flag} is Quorate's own: it decides which cluster the member belongs to; remove it"
-        ));
+    if let Some(refused) = REFUSED_FLAGS.iter().find(|refused| refused.flags.contains(&flag)) {
+        return Some(format!("--{flag} {}; remove it", refused.why));
     }
-    if TYPED_FLAGS.contains(&flag) {
-        return Some(format!("--{flag} has a field of its own in spec.etcd; use that"));
-    }
-    None
+    let (_, field) = TYPED_FLAGS.iter().find(|(typed, _)| *typed == flag)?;
+    Some(format!("--{flag} has a field of its own: use spec.etcd.{field}"))
+}
+
+/// Why the value of a flag may not stand in `extraArgs`; `None` when it may.
+pub fn refused_value(flag: &str, value: &str) -> Option<String> {
+    (flag == FEATURE_GATES && value.contains(INITIAL_CHECK_GATE)).then(|| {
+        format!(
+            "the feature {INITIAL_CHECK_GATE} has a field of its own: use spec.etcd.initialCorruptionCheck"
+        )
+    })
 }
 
 /// Why an environment variable may not stand in `extraEnv`; `None` when it may.
@@ -129,6 +203,9 @@ pub fn difference(running: &EtcdOptions, wanted: &EtcdOptions) -> Option<String>
         snapshot_count,
         heartbeat_interval,
         election_timeout,
+        max_request_bytes,
+        log_level,
+        no_initial_check,
         extra_args,
         extra_env,
     } = running;
@@ -138,6 +215,7 @@ pub fn difference(running: &EtcdOptions, wanted: &EtcdOptions) -> Option<String>
         ("snapshotCount", snapshot_count, &wanted.snapshot_count),
         ("heartbeatInterval", heartbeat_interval, &wanted.heartbeat_interval),
         ("electionTimeout", election_timeout, &wanted.election_timeout),
+        ("maxRequestBytes", max_request_bytes, &wanted.max_request_bytes),
     ];
     for (field, old, new) in numbers {
         if old != new {
@@ -146,6 +224,13 @@ pub fn difference(running: &EtcdOptions, wanted: &EtcdOptions) -> Option<String>
     }
     if *auto_compaction != wanted.auto_compaction {
         return Some("autoCompaction".into());
+    }
+    if *log_level != wanted.log_level {
+        let level = |level: &Option<String>| level.clone().unwrap_or_else(|| "etcd's default".to_owned());
+        return Some(format!("logLevel: {} → {}", level(log_level), level(&wanted.log_level)));
+    }
+    if *no_initial_check != wanted.no_initial_check {
+        return Some(format!("initialCorruptionCheck: {} → {}", !no_initial_check, !wanted.no_initial_check));
     }
     changed_key(extra_args, &wanted.extra_args)
         .map(|key| format!("extraArgs.{key}"))
@@ -165,17 +250,48 @@ mod tests {
     use super::*;
 
     #[test]
-    fn own_and_typed_flags_are_refused_and_others_pass() {
-        for flag in OWN_FLAGS.iter().chain(TYPED_FLAGS) {
-            assert!(refused_flag(flag).is_some(), "{flag}");
+    fn every_refused_flag_is_named_with_its_reason() {
+        for Refused { flags, why } in REFUSED_FLAGS {
+            for flag in flags {
+                assert_eq!(refused_flag(flag), Some(format!("--{flag} {why}; remove it")));
+                let (verdict, reason) = why.split_once(": ").unwrap();
+                assert!(["is Quorate's own", "is refused"].contains(&verdict), "{flag}: {verdict}");
+                assert!(reason.len() > 20, "{flag}: {reason}");
+            }
         }
+        let all =
+            || REFUSED_FLAGS.iter().flat_map(|one| one.flags).chain(TYPED_FLAGS.iter().map(|(flag, _)| flag));
+        for flag in all() {
+            assert_eq!(all().filter(|other| *other == flag).count(), 1, "{flag} is there twice");
+        }
+    }
+
+    #[test]
+    fn every_typed_flag_is_refused_with_a_field_that_exists() {
+        let fields = serde_json::to_value(schemars::schema_for!(crate::api::EtcdSpec)).unwrap();
+        for (flag, field) in TYPED_FLAGS {
+            let why = format!("--{flag} has a field of its own: use spec.etcd.{field}");
+            assert_eq!(refused_flag(flag), Some(why));
+            assert!(fields["properties"].get(field).is_some(), "{field}");
+        }
+        for gates in ["InitialCorruptCheck=false", "CompactHashCheck=true, InitialCorruptCheck =true"] {
+            assert!(
+                refused_value(FEATURE_GATES, gates).unwrap().contains("spec.etcd.initialCorruptionCheck")
+            );
+        }
+        assert_eq!(refused_value(FEATURE_GATES, "CompactHashCheck=true"), None);
+        assert_eq!(refused_value("other", "InitialCorruptCheck=false"), None);
+    }
+
+    #[test]
+    fn what_is_no_flag_or_variable_is_refused_and_others_pass() {
         for flag in ["--max-txn-ops", "", "a=b", "a b", "Name", "a_b", "a\n"] {
-            assert!(refused_flag(flag).is_some(), "{flag}");
+            assert!(refused_flag(flag).unwrap().contains("is not the name of a flag"), "{flag}");
         }
         assert_eq!(refused_flag("max-txn-ops"), None);
-        assert!(refused_variable("ETCD_NAME").is_some());
+        assert!(refused_variable("ETCD_NAME").unwrap().contains("would shadow a flag"));
         for name in ["", "A=B", "1A", "A B"] {
-            assert!(refused_variable(name).is_some(), "{name:?}");
+            assert!(refused_variable(name).unwrap().contains("is not the name of"), "{name:?}");
         }
         assert_eq!(refused_variable("GOGC"), None);
     }
@@ -188,5 +304,9 @@ mod tests {
         assert_eq!(difference(&plain, &tuned).unwrap(), "snapshotCount: etcd's default → 5000");
         let args = EtcdOptions { extra_args: [("max-txn-ops".into(), "9".into())].into(), ..plain.clone() };
         assert_eq!(difference(&args, &plain).unwrap(), "extraArgs.max-txn-ops");
+        let level = EtcdOptions { log_level: Some("warn".into()), ..plain.clone() };
+        assert_eq!(difference(&level, &plain).unwrap(), "logLevel: warn → etcd's default");
+        let unchecked = EtcdOptions { no_initial_check: true, ..plain.clone() };
+        assert_eq!(difference(&plain, &unchecked).unwrap(), "initialCorruptionCheck: true → false");
     }
 }

@@ -7,8 +7,9 @@ use super::{
     departure::{self, Purpose},
     moves,
     name::MemberName,
+    relocation,
     step::{Decision, Operation, OperationKind, Step},
-    version::EtcdVersion,
+    timing,
     view::{Seat, View},
     world::{Incarnation, Process, Recipe, World, elapsed},
 };
@@ -44,8 +45,8 @@ pub(super) fn surplus<'v, 'a>(view: &'v View<'a>) -> Vec<&'v Seat<'a>> {
     going
 }
 
-/// Who goes next: unhealthy first, then one that clients were already told to leave, then from the most crowded node,
-/// then the youngest.
+/// Who goes next: unhealthy first, then one that clients were already told to leave, then one that would be replaced
+/// anyway, then from the most crowded node, then the youngest.
 fn victim<'v, 'a>(view: &View<'_>, voters: &[&'v Seat<'a>]) -> Option<&'v Seat<'a>> {
     let mut crowd: BTreeMap<&str, usize> = BTreeMap::new();
     for one in voters.iter().filter_map(|seat| seat.incarnation) {
@@ -58,6 +59,7 @@ fn victim<'v, 'a>(view: &View<'_>, voters: &[&'v Seat<'a>]) -> Option<&'v Seat<'
         (
             seat.healthy(view.world),
             Reverse(draining),
+            Reverse(one.is_some_and(|one| relocation::due(view.world, one).is_some())),
             Reverse(neighbours),
             Reverse(one.map(|one| one.created)),
         )
@@ -109,7 +111,8 @@ pub(super) fn grow(view: &View<'_>) -> Option<Decision> {
 /// meet members that it can't talk to. A learner's time counts from when its place was made, so a place that waited
 /// long for etcd to accept the add is not used any more: it would be given up as soon as it is added.
 fn place<'a>(view: &View<'a>) -> Option<&'a Incarnation> {
-    let one = view.unlisted().find(|one| one.admission.is_none())?;
+    let usable = |one: &&Incarnation| one.admission.is_none() && relocation::due(view.world, one).is_none();
+    let one = view.unlisted().find(usable)?;
     let fresh = being_made(one).is_some() || elapsed(one.created, view.now) < view.world.policy.learner / 2;
     (fresh && one.transport == moves::joining(view.world)).then_some(one)
 }
@@ -123,18 +126,16 @@ fn being_made(one: &Incarnation) -> Option<&str> {
     }
 }
 
-/// What a member that joins is made from.
+/// What a new member is made from. It gets the version that the others run: a version is changed by a rolling upgrade,
+/// not by the way. Options that are for another version, or that etcd does not start with, come by the roll too; until
+/// then it has those of a member that runs. Its times go with those of all others, however far a roll of them is.
 fn recipe(world: &World) -> Recipe {
-    Recipe {
-        version: running_version(world),
-        options: world.desired.options.clone(),
-        transport: moves::joining(world),
-    }
-}
-
-/// A new member gets the version that the others run: a version is changed by a rolling upgrade, not by the way.
-pub(super) fn running_version(world: &World) -> EtcdVersion {
-    world.incarnations.iter().map(|one| one.version).min().unwrap_or(world.desired.version)
+    let oldest = world.incarnations.iter().min_by_key(|one| (one.version, one.created));
+    let version = oldest.map_or(world.desired.version, |one| one.version);
+    let fit = version == world.desired.version && world.desired.unfit.is_empty();
+    let options = oldest.filter(|_| !fit).map_or(&world.desired.options, |one| &one.options);
+    let others = world.incarnations.iter().map(|one| &one.options);
+    Recipe { version, options: timing::joining(others, options), transport: moves::joining(world) }
 }
 
 /// Deletes what is no member (any more): its removal was confirmed by this very list, or it was never added.

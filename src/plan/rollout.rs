@@ -51,8 +51,8 @@ fn version(world: &World, one: &Incarnation) -> EtcdVersion {
 /// etcd is known not to start with it.
 fn recipe(world: &World, one: &Incarnation) -> Option<Recipe> {
     difference(world, one).filter(|_| world.desired.unfit.is_empty())?;
-    let others =
-        world.incarnations.iter().filter(|other| other.name != one.name && other.admission.is_some());
+    // Also one that has only a place: it will run with the options that it was made with.
+    let others = world.incarnations.iter().filter(|other| other.name != one.name);
     let options = timing::next(&one.options, others.map(|other| &other.options), &world.desired.options);
     let recipe = Recipe { version: version(world, one), options, transport: moves::next(world, one) };
     let changes = recipe.version != one.version
@@ -265,7 +265,7 @@ fn change(view: &View<'_>, seat: &Seat<'_>) -> Option<Decision> {
 }
 
 /// A member that came back has the writes of the others before the next one goes.
-fn lagging(view: &View<'_>) -> Option<String> {
+pub(super) fn lagging(view: &View<'_>) -> Option<String> {
     let reports = || view.healthy().filter_map(|seat| Some((seat, seat.incarnation?.report.as_ref()?)));
     let newest = reports().map(|(_, report)| report.raft_index).max()?;
     let (seat, behind) = reports()

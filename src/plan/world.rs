@@ -135,6 +135,8 @@ pub struct Desired {
     pub adopt: bool,
     /// Look and report, touch nothing.
     pub paused: bool,
+    /// Replace members whose place differs from one that would be made now, where only another place mends that.
+    pub replaces_misplaced: bool,
     /// What the spec says that can't be applied: one sentence each. It ends up in the condition `SpecApplied`.
     pub not_applied: Vec<String>,
     /// What is known to keep etcd from starting with it: one sentence each. Nothing is rolled out while there is any.

@@ -299,6 +299,7 @@ mod tests {
             rotate: None,
             token: None,
             adopt: false,
+            replaces_misplaced: false,
             paused: false,
             not_applied: Vec::new(),
             unfit: Vec::new(),

@@ -62,12 +62,40 @@ fn a_missing_or_unreadable_manifest_is_named() {
 fn a_flag_that_this_version_does_not_know_is_a_warning() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("flag.yaml");
-    let args = "etcd: {extraArgs: {experimental-corrupt-check-time: 1h}}";
+    let args = "etcd: {extraArgs: {experimental-compact-hash-check-time: 1h}}";
     fs::write(&file, manifest_of("demo", &format!("{{size: 3, version: 3.7.3, {args}}}"))).unwrap();
     let warned = ends(&run("validate", &file, folder.path()), 0);
-    says(&warned, &["warning", "etcd 3.7 does not know", "write corrupt-check-time"]);
+    says(&warned, &["warning", "etcd 3.7 does not know", "write compact-hash-check-time"]);
     fs::write(&file, manifest_of("demo", &format!("{{size: 3, version: 3.6.16, {args}}}"))).unwrap();
     assert_eq!(ends(&run("validate", &file, folder.path()), 0), "");
+}
+
+#[test]
+fn options_of_etcd_that_are_refused_say_why_and_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("options.yaml");
+    for (etcd, words) in [
+        ("extraArgs: {wal-dir: /x}", &["--wal-dir", "where a member's data lies", "remove it"][..]),
+        (
+            "extraArgs: {corrupt-check-time: 1h}",
+            &["--corrupt-check-time", "stops all writes", "from outside"],
+        ),
+        ("extraArgs: {log-level: debug}", &["--log-level", "use spec.etcd.logLevel"]),
+        ("extraArgs: {max-request-bytes: '1'}", &["use spec.etcd.maxRequestBytes"]),
+        ("extraArgs: {feature-gates: InitialCorruptCheck=false}", &["use spec.etcd.initialCorruptionCheck"]),
+        ("logLevel: verbose", &["spec.etcd.logLevel", "debug, info, warn, error, panic, fatal"]),
+        ("maxRequestBytes: 1", &["spec.etcd.maxRequestBytes", "from 65536 to 104857600"]),
+        ("initialCorruptionCheck: 'off'", &["spec.etcd.initialCorruptionCheck", "is not true or false"]),
+    ] {
+        fs::write(&file, manifest_of("demo", &format!("{{size: 3, etcd: {{{etcd}}}}}"))).unwrap();
+        says(&ends(&run("validate", &file, folder.path()), 3), words);
+    }
+    let storage = "{size: 3, storage: {emptyDir: {}, resizePolicy: Shrink}}";
+    fs::write(&file, manifest_of("demo", storage)).unwrap();
+    says(
+        &ends(&run("validate", &file, folder.path()), 3),
+        &["spec.storage.resizePolicy", "Expand or Replace"],
+    );
 }
 
 fn run(verb: &str, file: &std::path::Path, dir: &std::path::Path) -> Output {

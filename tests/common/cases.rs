@@ -153,6 +153,26 @@ fn options(cases: &mut Vec<Case>) {
     etcd("snapshotCount: 1", Accepted);
     etcd("snapshotCount: 0", Refused("at least 1; etcd's default is 10000"));
 
+    for bytes in ["65536", "1572864", "10485760", "104857600", "null"] {
+        etcd(&format!("maxRequestBytes: {bytes}"), Accepted);
+    }
+    for bytes in ["65535", "0", "-1", "104857601", "9223372036854775807"] {
+        etcd(&format!("maxRequestBytes: {bytes}"), Refused("use a number of bytes from 65536 to 104857600"));
+    }
+    etcd("maxRequestBytes: 10Mi", Malformed("spec.etcd.maxRequestBytes: \"10Mi\" is not a whole number"));
+    for level in ["debug", "info", "warn", "error", "panic", "fatal", "null"] {
+        etcd(&format!("logLevel: {level}"), Accepted);
+    }
+    for level in ["\"\"", "warning", "INFO", "dpanic", "trace"] {
+        etcd(&format!("logLevel: {level}"), Refused("use one of debug, info, warn, error, panic, fatal"));
+    }
+    etcd("logLevel: 3", Malformed("spec.etcd.logLevel"));
+    etcd("logLevel: somewhat-more-than-warn", Malformed("use one of debug, info"));
+    for check in ["true", "false", "null"] {
+        etcd(&format!("initialCorruptionCheck: {check}"), Accepted);
+    }
+    etcd("initialCorruptionCheck: \"no\"", Malformed("\"no\" is not true or false"));
+
     for times in ["heartbeatInterval: 200", "electionTimeout: 500", "electionTimeout: 50000"] {
         etcd(times, Accepted);
     }
@@ -171,14 +191,23 @@ fn options(cases: &mut Vec<Case>) {
         etcd(times, Refused("at least five times heartbeatInterval"));
     }
 
-    etcd("extraArgs: {max-txn-ops: \"512\", log-level: debug, v2-deprecation: \"\"}", Accepted);
+    etcd("extraArgs: {max-txn-ops: \"512\", v2-deprecation: \"\"}", Accepted);
     etcd("extraArgs: {}, extraEnv: {}", Accepted);
     etcd("extraArgs: null, extraEnv: null", Accepted);
-    for flag in quorate::plan::options::OWN_FLAGS {
-        etcd(&format!("extraArgs: {{{flag}: x}}"), Refused("Quorate's own"));
+    for refused in quorate::plan::options::REFUSED_FLAGS {
+        for flag in refused.flags {
+            etcd(&format!("extraArgs: {{{flag}: x}}"), Refused(refused.why));
+        }
     }
-    for flag in quorate::plan::options::TYPED_FLAGS {
-        etcd(&format!("extraArgs: {{{flag}: x}}"), Refused("in spec.etcd; use that"));
+    for (flag, field) in quorate::plan::options::TYPED_FLAGS {
+        etcd(&format!("extraArgs: {{{flag}: x}}"), Refused(field));
+    }
+    etcd("extraArgs: {feature-gates: CompactHashCheck=true}", Accepted);
+    for gates in ["InitialCorruptCheck=false", "\"CompactHashCheck=true, InitialCorruptCheck=true\""] {
+        etcd(
+            &format!("extraArgs: {{feature-gates: {gates}}}"),
+            Refused("has a field of its own: use spec.etcd.initialCorruptionCheck"),
+        );
     }
     for flag in ["--max-txn-ops", "-x", "\"\"", "a=b", "\"a b\"", "Name", "a_b", "é"] {
         etcd(&format!("extraArgs: {{{flag}: x}}"), Refused("like max-txn-ops"));
@@ -268,6 +297,15 @@ fn storage(cases: &mut Vec<Case>) {
     for neither in ["{}", "{emptyDir: null}"] {
         storage(neither, Refused("exactly one of volumeClaimTemplate and emptyDir"));
     }
+    for policy in ["Expand", "Replace", "null"] {
+        storage(&claim("1Gi").replacen('{', &format!("{{resizePolicy: {policy}, "), 1), Accepted);
+        storage(&format!("{{emptyDir: {{}}, resizePolicy: {policy}}}"), Accepted);
+    }
+    for policy in ["replace", "\"\"", "Recreate"] {
+        storage(&format!("{{emptyDir: {{}}, resizePolicy: {policy}}}"), Refused("use Expand or Replace"));
+    }
+    storage("{emptyDir: {}, resizePolicy: WhicheverIsFaster}", Malformed("use Expand or Replace"));
+    storage("{resizePolicy: Replace}", Refused("exactly one of volumeClaimTemplate and emptyDir"));
     let both = claim("1Gi").replacen('{', "{emptyDir: {}, ", 1);
     storage(&both, Refused("exactly one of volumeClaimTemplate and emptyDir"));
 }

@@ -117,6 +117,7 @@ fn count_into(metrics: &Arc<telemetry::metrics::Metrics>) {
         rotate: None,
         token: None,
         adopt: false,
+        replaces_misplaced: false,
         paused: false,
         not_applied: Vec::new(),
         unfit: Vec::new(),

@@ -16,6 +16,7 @@ mod commands;
 mod common;
 mod documentation;
 mod figures;
+mod grow;
 #[path = "../common/kubectl.rs"]
 mod kubectl;
 mod lease;

@@ -1,13 +1,11 @@
-//! Volumes that are full, too small, or on a node that does not come back. Made by the test, as a local provisioner does.
+//! Volumes that are full, or on a node that does not come back. Made by the test, as a local provisioner does.
 
 use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf, process::Command};
-
-use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 
 use crate::{common::SECONDS, place::Place, tell::unplanned};
 
 /// Volumes of a storage class of the test's own, in folders of this machine, which is the only node.
-struct Volumes<'a> {
+pub struct Volumes<'a> {
     place: &'a Place,
     folder: PathBuf,
 }
@@ -15,17 +13,27 @@ struct Volumes<'a> {
 impl<'a> Volumes<'a> {
     /// Makes the class, which bears the name of the namespace.
     fn new(place: &'a Place) -> Self {
+        Self::of_class(place, false)
+    }
+
+    /// The same with a class that says it expands volumes; nobody does.
+    pub fn expandable(place: &'a Place) -> Self {
+        Self::of_class(place, true)
+    }
+
+    fn of_class(place: &'a Place, expands: bool) -> Self {
         let name = place.kubectl.name();
         let class = format!(
             "apiVersion: storage.k8s.io/v1\nkind: StorageClass\nmetadata: {{name: {name}}}\n\
-             provisioner: kubernetes.io/no-provisioner\nvolumeBindingMode: WaitForFirstConsumer\n"
+             provisioner: kubernetes.io/no-provisioner\nvolumeBindingMode: WaitForFirstConsumer\n\
+             allowVolumeExpansion: {expands}\n"
         );
         place.kubectl.must(&["apply", "--filename", "-"], &class);
         Self { place, folder: std::env::temp_dir().join(name) }
     }
 
     /// Makes a volume; `node` is the only one that has it, by its label `kubernetes.io/hostname`.
-    fn add(&self, number: usize, node: Option<&str>) -> PathBuf {
+    pub fn add(&self, number: usize, node: Option<&str>) -> PathBuf {
         let folder = self.folder.join(number.to_string());
         fs::create_dir_all(&folder).unwrap();
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).unwrap();
@@ -48,12 +56,12 @@ impl<'a> Volumes<'a> {
     }
 
     /// The spec of a cluster of three over this class.
-    fn spec(&self) -> String {
+    pub fn spec(&self) -> String {
         spec(self.place.kubectl.name(), "1Gi")
     }
 
     /// The member that has a volume.
-    fn holder(&self, number: usize) -> String {
+    pub fn holder(&self, number: usize) -> String {
         let volume = format!("{}-{number}", self.place.kubectl.name());
         let claim = "--output=jsonpath={.spec.claimRef.name}";
         self.place.kubectl.must(&["get", "pv", &volume, claim], "")
@@ -73,7 +81,7 @@ impl Drop for Volumes<'_> {
     }
 }
 
-fn spec(class: &str, size: &str) -> String {
+pub fn spec(class: &str, size: &str) -> String {
     format!(
         "size: 3\nstorage:\n  volumeClaimTemplate:\n    spec:\n      storageClassName: {class}\n      \
          resources: {{requests: {{storage: {size}}}}}"
@@ -114,27 +122,6 @@ fn a_full_volume_is_named_and_its_member_kept() {
     let took = place.wait_ready("demo", 3);
     unplanned("a full volume, then room again", told + took, &load.finish());
     assert_eq!(place.names(), names, "nobody is replaced");
-}
-
-#[test]
-fn a_volume_that_can_not_grow_is_told_and_left_as_it_is() {
-    let place = Place::new("quorate-grow");
-    place.apply("demo", &spec("standard", "1Gi"));
-    place.wait_ready("demo", 3);
-    let names = place.names();
-    place.apply("demo", &spec("standard", "2Gi"));
-    let told = place.wait("demo", "can't expand", SECONDS(30), |status| {
-        let applied = status.condition("SpecApplied");
-        applied.is_some_and(|one| one.status == "False" && one.message.contains("can't expand"))
-    });
-    println!("a volume that can't grow: told after {:.1} s", told.as_secs_f64());
-    assert!(place.status("demo").is("Available"));
-    let claims = place.wait_for(place.api::<PersistentVolumeClaim>().list(&Default::default())).unwrap();
-    for claim in claims {
-        let asked = claim.spec.unwrap().resources.unwrap().requests.unwrap();
-        assert_eq!(asked["storage"].0, "1Gi");
-    }
-    assert_eq!(place.names(), names);
 }
 
 /// A Node without a kubelet, on which nothing can run.

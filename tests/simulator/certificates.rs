@@ -73,10 +73,11 @@ impl Model {
         for side in Side::ALL {
             let none = Kept::Missing;
             let kept = self.client_leaf.get(side).clone().map_or(none, Kept::Leaf);
-            if side == Side::Client && *self.desired.tls.get(side) == Source::Managed {
-                if let Some(leaf) = self.due(side, &kept) {
-                    *self.client_leaf.get_mut(side) = Some(leaf);
-                }
+            if side == Side::Client
+                && *self.desired.tls.get(side) == Source::Managed
+                && let Some(leaf) = self.due(side, &kept)
+            {
+                *self.client_leaf.get_mut(side) = Some(leaf);
             }
         }
     }

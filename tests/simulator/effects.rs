@@ -120,6 +120,7 @@ impl Model {
             created: self.now,
             version: recipe.version,
             options: recipe.options.clone(),
+            storage: self.storage,
             transport: recipe.transport.clone(),
             started_with: Transport::default(),
             leaf: Sides::default(),

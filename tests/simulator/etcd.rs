@@ -8,7 +8,7 @@ use quorate::plan::{ClusterId, ClusterState, MemberId, Report, quorum, version::
 use crate::{
     certificates::talk,
     invariants::Violation,
-    model::{Model, Place, bad_options, id_of},
+    model::{Model, Place, id_of, is_bad},
 };
 
 pub struct Entry {
@@ -260,7 +260,7 @@ impl Model {
             if !place.running() || place.joined || now < place.boot_at {
                 continue;
             }
-            if place.options == bad_options() {
+            if is_bad(&place.options) {
                 self.places[index].exit(now, "flag provided but not defined: -no-such-flag");
                 self.cover.hit("roll: ended for a bad flag");
                 continue;
@@ -403,8 +403,7 @@ impl Model {
             self.places.iter().map(|place| place.joined && etcd.linked(leader, place)).collect();
         let log = leader.log.clone();
         let mut matched = Vec::new();
-        for index in 0..self.places.len() {
-            let place = &mut self.places[index];
+        for (index, place) in self.places.iter_mut().enumerate() {
             if !reached[index] || !place.joined {
                 continue;
             }

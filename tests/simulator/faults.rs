@@ -96,8 +96,14 @@ impl Model {
                 self.cover.hit("divergence");
                 self.say(|| "fault: the members differ, or no more".into());
             }
-            90..95 => {
+            90..93 => {
                 self.places[index].slow ^= true;
+            }
+            93..95 => {
+                self.storage += 1;
+                self.desired.replaces_misplaced = self.rng.per_mille(700);
+                self.cover.hit("spec: storage");
+                self.say(|| "edit: storage".into());
             }
             95..103 => {
                 let side = if self.rng.per_mille(500) { Side::Peer } else { Side::Client };

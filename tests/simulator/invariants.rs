@@ -12,7 +12,7 @@ use quorate::plan::{
 use crate::{
     certificates::talk,
     etcd::Etcd,
-    model::{Model, Place, State, at, bad_options},
+    model::{Model, Place, State, at, go_together, is_bad},
 };
 
 #[derive(Debug)]
@@ -239,14 +239,17 @@ fn taken_down(model: &Model, from: i64, url: &str, all: impl Fn() -> String) -> 
 
 /// What holds of the state itself, after every step and every fault.
 pub fn state(model: &Model) -> Result<(), Violation> {
-    let bad =
-        |uid: u32| model.place(uid).is_some_and(|place| place.options == bad_options() && !place.lost());
+    let bad = |uid: u32| model.place(uid).is_some_and(|place| is_bad(&place.options) && !place.lost());
     let formed = model.record.cluster_id.is_some();
     let spoilt =
         model.etcd.iter().flat_map(|etcd| &etcd.entries).filter(|one| !one.learner && bad(one.uid)).count();
     hold(!formed || spoilt <= 1, "a bad spec reaches one member", || {
         format!("{spoilt} voters cannot start")
     })?;
+    let options: Vec<_> = model.places.iter().map(|place| &place.options).collect();
+    let apart =
+        options.iter().find_map(|one| Some((one, options.iter().find(|other| !go_together(one, other))?)));
+    hold(!formed || apart.is_none(), "times go together", || format!("{apart:?}"))?;
     let learners = model.etcd.as_ref().map_or(0, |etcd| etcd.learners());
     hold(learners <= 1, "one learner", || format!("{learners} learners"))?;
     model.etcd.as_ref().map_or(Ok(()), |etcd| understanding(model, etcd))
@@ -295,6 +298,9 @@ pub fn converged(model: &Model) -> Result<(), String> {
         }
         if place.options != model.desired.options || place.version != model.desired.version {
             return Err(format!("{} is not made from what the spec says", place.name));
+        }
+        if place.storage != model.storage && model.desired.replaces_misplaced {
+            return Err(format!("{} has another volume than the spec says", place.name));
         }
         for side in Side::ALL {
             let (channel, certificates) = (place.transport.get(side), model.certificates.get(side));

@@ -19,6 +19,8 @@ pub struct Place {
     pub created: i64,
     pub version: EtcdVersion,
     pub options: EtcdOptions,
+    /// The storage of the spec when it was made.
+    pub storage: u64,
     pub transport: Transport,
     /// What its process was started with: it learns of no authority later.
     pub started_with: Transport,
@@ -76,6 +78,8 @@ pub struct Model {
     pub etcd: Option<Etcd>,
     pub record: Record,
     pub desired: Desired,
+    /// The storage of the spec: it counts its edits.
+    pub storage: u64,
     pub policy: Policy,
     /// The authorities; certificates are with those who hold them.
     pub certificates: Sides<Certificates>,
@@ -122,9 +126,11 @@ impl Model {
                 token: None,
                 paused: false,
                 adopt: false,
+                replaces_misplaced: false,
                 not_applied: Vec::new(),
                 unfit: Vec::new(),
             },
+            storage: 0,
             // Shorter than in life where only the order of events matters.
             policy: Policy {
                 learner: std::time::Duration::from_secs(40),
@@ -193,7 +199,7 @@ impl Model {
             data: Data { started: place.started, present: place.folder },
             supervised: false,
             behind: None,
-            misplaced: None,
+            misplaced: (place.storage != self.storage).then(|| "its volume is another one".into()),
             lost_since: None,
             draining: place.draining.map(at),
             returned: place.returned.map(at),
@@ -245,9 +251,15 @@ pub fn version(patch: u64) -> EtcdVersion {
     format!("3.6.{patch}").parse().unwrap()
 }
 
-/// Options that etcd starts with; those of different numbers differ.
+/// Options that etcd starts with; those of different numbers differ, and no two of their times go together.
 pub fn good_options(number: i64) -> EtcdOptions {
-    EtcdOptions { snapshot_count: Some(1000 + number), ..EtcdOptions::default() }
+    let (heartbeat, election) = [(100, 1_000), (500, 5_000), (2_000, 50_000)][number as usize];
+    EtcdOptions {
+        snapshot_count: Some(1000 + number),
+        heartbeat_interval: Some(heartbeat),
+        election_timeout: Some(election),
+        ..EtcdOptions::default()
+    }
 }
 
 /// Options with which etcd ends at every start.
@@ -257,6 +269,18 @@ pub fn bad_options() -> EtcdOptions {
 
 pub fn random_source(rng: &mut Rng) -> Source {
     if rng.per_mille(500) { Source::Managed } else { Source::None }
+}
+
+/// Whether etcd ends at every start with these options.
+pub fn is_bad(options: &EtcdOptions) -> bool {
+    !options.extra_args.is_empty()
+}
+
+/// Whether a member with the one options may lead one with the others, and the other way round.
+pub fn go_together(one: &EtcdOptions, other: &EtcdOptions) -> bool {
+    let heartbeat = |of: &EtcdOptions| of.heartbeat_interval.unwrap_or(100);
+    let election = |of: &EtcdOptions| of.election_timeout.unwrap_or(1_000);
+    election(one) >= 5 * heartbeat(other) && election(other) >= 5 * heartbeat(one)
 }
 
 pub fn random_size(rng: &mut Rng) -> ClusterSize {

@@ -34,6 +34,9 @@ pub enum Mutation {
     ChangeWhileLearning,
     RenewSwallowed,
     StartedOnTheNewSpec,
+    TimesAtOnce,
+    JoinedOnTheNewSpec,
+    MisplacedUnseen,
     RoundSkipped,
     UrlBeforeAllListen,
     JoinedInPlainText,
@@ -71,6 +74,9 @@ pub const TABLE: &[(Mutation, &str)] = &[
     (Mutation::ChangeWhileLearning, "one membership change"),
     (Mutation::RenewSwallowed, "comes to rest when faults stop"),
     (Mutation::StartedOnTheNewSpec, "a bad spec reaches one member"),
+    (Mutation::TimesAtOnce, "times go together"),
+    (Mutation::JoinedOnTheNewSpec, "times go together"),
+    (Mutation::MisplacedUnseen, "settles only when all is as wanted"),
     (Mutation::RoundSkipped, "every listed URL has a scheme that all members have"),
     (Mutation::UrlBeforeAllListen, "every listed URL has a scheme that all members have"),
     (Mutation::JoinedInPlainText, "every listed URL has a scheme that all members have"),
@@ -120,6 +126,9 @@ impl Mutation {
             }
             Mutation::LeaderMistaken => mistake_leader(world),
             Mutation::NoPause => world.policy.settle = std::time::Duration::ZERO,
+            Mutation::MisplacedUnseen => {
+                world.incarnations.iter_mut().for_each(|one| one.misplaced = None);
+            }
             Mutation::PausedIgnored => world.desired.paused = false,
             Mutation::LossOfMajorityUnseen => {
                 for one in world.incarnations.iter_mut().filter(|one| one.running()) {
@@ -185,6 +194,20 @@ impl Mutation {
                 }
             }
             Mutation::RenewSwallowed => steps.retain(|step| !matches!(step, Step::Renew { .. })),
+            Mutation::TimesAtOnce => {
+                for step in steps.iter_mut() {
+                    if let Step::Renew { recipe, .. } = step {
+                        recipe.options = world.desired.options.clone();
+                    }
+                }
+            }
+            Mutation::JoinedOnTheNewSpec => {
+                for step in steps.iter_mut() {
+                    if let Step::Reserve { recipe, .. } = step {
+                        recipe.options = world.desired.options.clone();
+                    }
+                }
+            }
             Mutation::StartedOnTheNewSpec => renew_before_start(steps, world),
             Mutation::DrainSwallowed => steps.retain(|step| !matches!(step, Step::Drain { .. })),
             Mutation::RemoveSwallowed => steps.retain(|step| !matches!(step, Step::Remove { .. })),

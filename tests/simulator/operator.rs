@@ -74,6 +74,9 @@ impl Model {
     fn count(&mut self, decision: &Decision, step: &Step) {
         let kind = decision.operation().map(|operation| operation.kind);
         match step {
+            Step::Remove { .. } if decision.reason().contains("the storage of the spec") => {
+                self.cover.hit("replacement for storage");
+            }
             Step::Remove { .. } if kind == Some(plan::OperationKind::Replace) => {
                 self.cover.hit("replacement of lost data");
             }

@@ -8,8 +8,8 @@ use crate::{
     plan::{
         EtcdOptions,
         options::{
-            AutoCompaction, DEFAULT_ELECTION, DEFAULT_HEARTBEAT, ELECTION_TIMEOUT_LIMIT, refused_flag,
-            refused_variable,
+            AutoCompaction, DEFAULT_ELECTION, DEFAULT_HEARTBEAT, ELECTION_TIMEOUT_LIMIT, LOG_LEVELS,
+            MAX_REQUEST_BYTES, MIN_REQUEST_BYTES, refused_flag, refused_value, refused_variable,
         },
     },
 };
@@ -31,14 +31,36 @@ pub(super) fn check(etcd: &EtcdSpec, problems: &mut Problems) -> EtcdOptions {
         );
     }
     check_timing(etcd, problems);
-    check_map("spec.etcd.extraArgs", &etcd.extra_args, refused_flag, problems);
-    check_map("spec.etcd.extraEnv", &etcd.extra_env, refused_variable, problems);
+    if let Some(bytes) =
+        etcd.max_request_bytes.filter(|bytes| !(MIN_REQUEST_BYTES..=MAX_REQUEST_BYTES).contains(bytes))
+    {
+        problems.add(
+            "spec.etcd.maxRequestBytes",
+            format!(
+                "{bytes} is out of bounds: use a number of bytes from {MIN_REQUEST_BYTES} to {MAX_REQUEST_BYTES}; etcd's \
+                 default is 1572864, and it recommends at most 10485760"
+            ),
+        );
+    }
+    if let Some(level) = etcd.log_level.as_ref().filter(|level| !LOG_LEVELS.contains(&level.as_str())) {
+        problems.add(
+            "spec.etcd.logLevel",
+            format!("{level:?} is not a level: use one of {}", LOG_LEVELS.join(", ")),
+        );
+    }
+    let refused_argument =
+        |flag: &str, value: &str| refused_flag(flag).or_else(|| refused_value(flag, value));
+    check_map("spec.etcd.extraArgs", &etcd.extra_args, refused_argument, problems);
+    check_map("spec.etcd.extraEnv", &etcd.extra_env, |name, _| refused_variable(name), problems);
     EtcdOptions {
         quota_backend_bytes: etcd.quota_backend_bytes,
         auto_compaction: check_compaction(etcd, problems),
         snapshot_count: etcd.snapshot_count,
         heartbeat_interval: etcd.heartbeat_interval,
         election_timeout: etcd.election_timeout,
+        max_request_bytes: etcd.max_request_bytes,
+        log_level: etcd.log_level.clone(),
+        no_initial_check: etcd.initial_corruption_check == Some(false),
         extra_args: etcd.extra_args.clone(),
         extra_env: etcd.extra_env.clone(),
     }
@@ -137,14 +159,14 @@ fn is_duration(text: &str) -> bool {
 fn check_map(
     field: &str,
     map: &BTreeMap<String, String>,
-    refused: impl Fn(&str) -> Option<String>,
+    refused: impl Fn(&str, &str) -> Option<String>,
     problems: &mut Problems,
 ) {
     if map.len() > rules::MAP_SIZE {
         problems.add(field, format!("{} entries are too many: use at most {}", map.len(), rules::MAP_SIZE));
     }
     for (key, value) in map {
-        if let Some(why) = refused(key) {
+        if let Some(why) = refused(key, value) {
             problems.add(field, why);
         }
         if value.chars().count() > rules::MAP_VALUE_LENGTH {

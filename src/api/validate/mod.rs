@@ -7,7 +7,7 @@ mod tls;
 
 use std::fmt;
 
-use super::{EtcdClusterSpec, Tls, rules};
+use super::{EtcdClusterSpec, Storage, Tls, rules};
 use crate::plan::{CLUSTER_NAME_LIMIT, ClusterSize, Desired, EtcdVersion, version};
 
 /// One thing that is wrong with a spec.
@@ -72,6 +72,7 @@ pub fn check(name: &str, spec: &EtcdClusterSpec) -> Result<Desired, Vec<Problem>
             rotate: None,
             token: spec.token().map(str::to_owned),
             paused: spec.paused,
+            replaces_misplaced: spec.storage.as_ref().is_some_and(Storage::replaces),
             adopt: spec.bootstrap.as_ref().is_some_and(|bootstrap| bootstrap.adopt),
             not_applied: Vec::new(),
             unfit: Vec::new(),

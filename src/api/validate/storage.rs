@@ -12,6 +12,14 @@ pub(super) fn check(storage: &Storage, problems: &mut Problems) {
     if storage.volume_claim_template.is_some() == storage.empty_dir.is_some() {
         problems.add(FIELD, "exactly one of volumeClaimTemplate and emptyDir has to be there");
     }
+    if let Some(policy) =
+        storage.resize_policy.as_ref().filter(|policy| !rules::RESIZE_POLICIES.contains(&policy.as_str()))
+    {
+        problems.add(
+            format!("{FIELD}.resizePolicy"),
+            format!("{policy:?} is not a policy: use {}", rules::RESIZE_POLICIES.join(" or ")),
+        );
+    }
     if let Some(template) = &storage.volume_claim_template {
         let claim = &template.spec;
         if let Some(class) = &claim.storage_class_name

@@ -15,7 +15,7 @@ use crate::{
 /// The size of a volume that the spec says nothing about.
 const DEFAULT_SIZE: &str = "10Gi";
 /// How a volume is mounted that the spec says nothing about.
-const DEFAULT_MODE: &str = "ReadWriteOnce";
+pub(super) const DEFAULT_MODE: &str = "ReadWriteOnce";
 
 /// The claim of a member, under its name; `None` when it keeps its data in an emptyDir.
 ///

@@ -11,6 +11,7 @@ mod own;
 mod pod;
 mod probes;
 mod service;
+mod storage;
 mod template;
 
 use std::fmt;
@@ -22,6 +23,7 @@ pub use meta::fingerprint;
 pub use own::{ignored, ignored_of_service};
 pub use pod::{assignment, pod, pod_fingerprint};
 pub use service::{client_service, peer_service};
+pub use storage::{Fit, fit, growing, made_otherwise};
 pub use template::{check, check_service};
 
 use super::labels;

@@ -14,7 +14,7 @@ use crate::plan::{
     elapsed, moves,
     outage::{self, Outage},
     quorum::quorum,
-    rollout, upgrade,
+    relocation, rollout, upgrade,
     view::View,
 };
 
@@ -205,8 +205,13 @@ fn spec_applied(view: &View<'_>) -> Fact {
     if !world.left.is_empty() && !world.desired.adopt && world.record.cluster_id.is_none() {
         return Fact::new("SpecApplied", false, "VolumesLeft", comeback::refusal(world));
     }
-    let not_applied: Vec<_> =
-        upgrade::refusal(world).into_iter().chain(world.desired.not_applied.iter().cloned()).collect();
+    let places = relocation::pending(world);
+    let left = places.clone().filter(|_| !world.desired.replaces_misplaced);
+    let not_applied: Vec<_> = upgrade::refusal(world)
+        .into_iter()
+        .chain(left)
+        .chain(world.desired.not_applied.iter().cloned())
+        .collect();
     if !not_applied.is_empty() {
         return Fact::new("SpecApplied", false, "NotApplied", not_applied.join("; "));
     }
@@ -225,6 +230,9 @@ fn spec_applied(view: &View<'_>) -> Fact {
     }
     if let Some(message) = moves::unfinished(world) {
         return Fact::new("SpecApplied", false, "RollingOut", message);
+    }
+    if let Some(message) = places {
+        return Fact::new("SpecApplied", false, "Replacing", message);
     }
     Fact::new("SpecApplied", true, "Applied", "the whole spec is applied")
 }

@@ -217,9 +217,7 @@ pub fn describe(
         size: count(members.len()),
         ready: format!("{ready}/{}", world.desired.size),
         ready_members: count(ready),
-        updated_members: count(
-            world.incarnations.iter().filter(|one| rollout::difference(world, one).is_none()).count(),
-        ),
+        updated_members: count(world.incarnations.iter().filter(|one| updated(world, one)).count()),
         leader: members.iter().find(|one| one.role == "leader").map(|one| one.name.clone()),
         term: newest.map(|report| report.term.cast_signed()),
         db: members.iter().filter_map(|one| one.db_size).max().map(amount).unwrap_or_default(),
@@ -257,6 +255,11 @@ fn certificates(view: &View<'_>) -> Option<CertificatesStatus> {
     };
     let (peer, client) = (side(Side::Peer), side(Side::Client));
     (peer.is_some() || client.is_some()).then_some(CertificatesStatus { peer, client })
+}
+
+/// Whether a member is made from the spec as it is now, its place included.
+fn updated(world: &World, one: &Incarnation) -> bool {
+    rollout::difference(world, one).is_none() && one.misplaced.is_none()
 }
 
 /// The members that clients may be sent to, as far as the membership goes: the voters of a cluster that formed, except

@@ -115,6 +115,7 @@ pub fn none(size: i64) -> World {
             token: None,
             paused: false,
             adopt: false,
+            replaces_misplaced: false,
             not_applied: Vec::new(),
             unfit: Vec::new(),
         },

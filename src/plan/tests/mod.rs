@@ -8,6 +8,7 @@ mod losing;
 mod moving;
 mod platforms;
 mod properties;
+mod relocating;
 mod rolling;
 mod rotating;
 mod trust;

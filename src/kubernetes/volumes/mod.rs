@@ -1,7 +1,6 @@
 //! What can be told about volumes from outside: gone for good, or too small.
 
 use std::{
-    cmp::Ordering,
     collections::{BTreeMap, BTreeSet},
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
@@ -11,10 +10,11 @@ use serde_json::json;
 
 use super::{
     hands::Hands,
+    render::{self, Fit},
     slim::{Node, PersistentVolume},
-    views::{ClaimView, PodView},
+    views::{ClaimView, MemberView, PodView},
 };
-use crate::api::{EtcdCluster, Quantity};
+use crate::api::EtcdCluster;
 
 /// How long an answer about a volume or a class is believed: they change when people change them.
 const BELIEVED: Duration = Duration::from_secs(20);
@@ -28,6 +28,16 @@ const OUT_OF_SERVICE: &str = "node.kubernetes.io/out-of-service";
 #[derive(Debug, Default)]
 pub struct Volumes {
     found: Mutex<BTreeMap<String, (Instant, Option<String>)>>,
+    classes: Mutex<BTreeMap<String, (Instant, Option<String>)>>,
+}
+
+/// What became of the difference between the members' storage and that of the spec.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Settled {
+    /// The members that only another volume brings to it, by name: what differs, in words.
+    pub misplaced: BTreeMap<String, String>,
+    /// What is still to happen, or could not be done: one sentence each.
+    pub refused: BTreeSet<String>,
 }
 
 impl Volumes {
@@ -59,38 +69,69 @@ impl Volumes {
         .await
     }
 
-    /// Makes the claims as large as the spec says, where their class can. Answers what can't be done.
-    pub async fn grow(&self, hands: &Hands, cluster: &EtcdCluster, claims: &[ClaimView]) -> Vec<String> {
-        let template =
-            cluster.spec.storage.as_ref().and_then(|storage| storage.volume_claim_template.as_ref());
-        let Some(wanted) = template.map(|template| &template.spec.resources.requests.storage) else {
-            return Vec::new();
-        };
-        let mut refused = BTreeSet::new();
-        for claim in claims.iter().filter(|claim| smaller(claim.requested.as_deref(), wanted)) {
-            let class = claim.class.clone().unwrap_or_default();
-            let why = self
-                .remembered(&format!("class {class}"), async {
-                    match hands.class(&class).await {
-                        Ok(Some(found)) if found.allow_volume_expansion => None,
-                        Ok(_) => Some(format!("storage class {class:?} can't expand volumes")),
-                        Err(error) => Some(error.to_string()),
+    /// Makes the claims of members as large as the spec says, where their class can expand volumes, and finds the members
+    /// that only another volume brings to the storage of the spec. It touches nothing of a cluster that is paused.
+    pub async fn settle(
+        &self,
+        hands: &Hands,
+        cluster: &EtcdCluster,
+        members: &[MemberView],
+        claims: &[ClaimView],
+    ) -> Settled {
+        let wanted = cluster.spec.storage.as_ref();
+        let mut settled = Settled::default();
+        for member in members {
+            let name = &member.identity.name;
+            let claim = claims.iter().find(|claim| claim.identity.name == *name && !claim.identity.deleting);
+            let made = member.object.spec.storage.as_ref();
+            match (render::fit(made, claim, wanted), claim) {
+                (Fit::Another(why), _) => {
+                    settled.misplaced.insert(name.clone(), why);
+                }
+                (Fit::Larger { has, .. }, Some(_)) if cluster.spec.paused => {
+                    settled
+                        .refused
+                        .insert(format!("{name} keeps its volume of {has}: the cluster is paused"));
+                }
+                (Fit::Larger { has, wanted }, Some(claim)) => match self.expands(hands, claim).await {
+                    Ok(None) => {
+                        let change =
+                            json!({ "spec": { "resources": { "requests": { "storage": wanted.0 } } } });
+                        if let Err(error) = hands.change_claim(&claim.identity, change).await {
+                            settled.refused.insert(error.to_string());
+                        }
                     }
-                })
-                .await;
-            if let Some(why) = why {
-                refused.insert(format!(
-                    "spec.storage asks for {}, and the volumes keep their size: {why}",
-                    wanted.0
-                ));
-                continue;
-            }
-            let change = json!({ "spec": { "resources": { "requests": { "storage": wanted.0 } } } });
-            if let Err(error) = hands.change_claim(&claim.identity, change).await {
-                refused.insert(error.to_string());
+                    Ok(Some(why)) => {
+                        let why = format!("its volume has {has}, {wanted} is wanted, and {why}");
+                        settled.misplaced.insert(name.clone(), why);
+                    }
+                    Err(why) => {
+                        settled.refused.insert(format!("{name} keeps its volume of {has}: {why}"));
+                    }
+                },
+                (Fit::Fits | Fit::Larger { .. }, claim) => {
+                    settled.refused.extend(claim.and_then(render::growing))
+                }
             }
         }
-        refused.into_iter().collect()
+        settled
+    }
+
+    /// Why the volume of a claim can't be expanded; `None` when it can.
+    async fn expands(&self, hands: &Hands, claim: &ClaimView) -> Result<Option<String>, String> {
+        let class = claim.class.clone().unwrap_or_default();
+        let known = self.classes.lock().unwrap_or_else(PoisonError::into_inner).get(&class).cloned();
+        if let Some((_, found)) = known.filter(|(at, _)| at.elapsed() < BELIEVED) {
+            return Ok(found);
+        }
+        let found = match hands.class(&class).await.map_err(|error| error.to_string())? {
+            Some(found) if found.allow_volume_expansion => None,
+            Some(_) => Some(format!("storage class {class:?} can't expand volumes")),
+            None => Some(format!("storage class {class:?}, which does not exist, can't expand volumes")),
+        };
+        let mut all = self.classes.lock().unwrap_or_else(PoisonError::into_inner);
+        all.insert(class, (Instant::now(), found.clone()));
+        Ok(found)
     }
 
     async fn remembered(&self, what: &str, find: impl Future<Output = Option<String>>) -> Option<String> {
@@ -129,48 +170,5 @@ fn burnt(nodes: &BTreeMap<String, Option<Node>>) -> Option<String> {
     (!lost.is_empty()).then(|| lost.join("; "))
 }
 
-fn smaller(has: Option<&str>, wanted: &Quantity) -> bool {
-    has.and_then(|has| Quantity(has.to_owned()).compare(wanted)) == Some(Ordering::Less)
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn node(taint: Option<&str>) -> Option<Node> {
-        let taints = taint.map(|key| serde_json::json!([{ "key": key, "effect": "NoExecute" }]));
-        Some(
-            serde_json::from_value(
-                json!({ "metadata": {}, "spec": { "taints": taints.unwrap_or(json!([])) } }),
-            )
-            .unwrap(),
-        )
-    }
-
-    fn why(nodes: &[(&str, Option<Node>)]) -> Option<String> {
-        burnt(&nodes.iter().map(|(name, node)| ((*name).to_owned(), node.clone())).collect())
-    }
-
-    #[test]
-    fn a_volume_is_lost_with_all_its_nodes() {
-        assert_eq!(why(&[]), None, "a volume that names no node may be anywhere");
-        assert_eq!(why(&[("a", node(None))]), None);
-        assert_eq!(why(&[("a", node(Some("node.kubernetes.io/unreachable")))]), None, "it may come back");
-        assert!(why(&[("a", None)]).unwrap().contains("a, which does not exist"));
-        assert!(why(&[("a", node(Some(OUT_OF_SERVICE)))]).unwrap().contains("out-of-service"));
-        assert_eq!(why(&[("a", None), ("b", node(None))]), None);
-        assert!(why(&[("a", None), ("b", node(Some(OUT_OF_SERVICE)))]).is_some());
-    }
-
-    #[test]
-    fn the_nodes_of_a_local_volume_are_read() {
-        let volume: PersistentVolume =
-            serde_json::from_value(json!({ "metadata": {}, "spec": { "nodeAffinity": {
-            "required": { "nodeSelectorTerms": [{ "matchExpressions": [
-                { "key": HOSTNAME, "operator": "In", "values": ["node1"] },
-                { "key": "zone", "operator": "In", "values": ["a"] },
-            ] }] } } } }))
-            .unwrap();
-        assert_eq!(nodes(&volume), BTreeSet::from(["node1".to_owned()]));
-    }
-}
+mod tests;
