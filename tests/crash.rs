@@ -1,5 +1,6 @@
 //! The operator dies after its N-th effect, for every N of a cluster's making, of 3 → 5, of 5 → 3, of a replacement, of a
-//! roll and of an upgrade, on real etcd: the next one always ends in the same state.
+//! roll, of an upgrade, of moves to TLS and back and of a rotation of authorities, on real etcd: the next one always ends
+//! in the same state.
 
 #![allow(
     clippy::unwrap_used,
@@ -25,7 +26,7 @@ use common::{
 };
 use quorate::{
     engine::StepError,
-    plan::{Decision, Incarnation, Membership, Step, World, version::Minor},
+    plan::{Decision, Incarnation, Membership, Side, Step, World, transport::Listen, version::Minor},
 };
 
 /// Clusters at once: they mostly wait for links to be 5 s old.
@@ -175,6 +176,81 @@ fn roll(binaries: &[Binary; 2], story: &mut Story) -> Rolled {
             key: read.kvs().first().map(|kv| kv.value_str().unwrap().to_owned()),
         }
     })
+}
+
+/// What moves between plain text and TLS end in, as far as it must not depend on where the operator died.
+#[derive(Debug, PartialEq, Eq)]
+struct Moved {
+    /// How many authorities of each side there are after the chapters under TLS.
+    authorities: Vec<[usize; 2]>,
+    rotated: bool,
+    processes: usize,
+    draining: usize,
+    key: Option<String>,
+}
+
+/// One run: to TLS, new authorities, back to plain text. The story begins once the cluster formed.
+fn relocate(binary: &Binary, story: &mut Story) -> Moved {
+    const PLAIN: &str = "tls: {peer: {mode: Disabled}, client: {mode: Disabled}}";
+    const SECURED: &str = "tls: {peer: {mode: Managed}, client: {mode: Managed}}";
+    let up = Up::prepare(binary, 3);
+    let write = |tls: &str| up.write_manifest(&format!("{{size: 3, version: {}, {tls}}}", binary.version));
+    write(PLAIN);
+    runtime().block_on(async {
+        let mut world = drive(&up, brisk(), LIMIT, |_, _, _| Then::GoOn, settled(3)).await;
+        let mut client = connect(&world.incarnations[0].client_url).await.unwrap();
+        client.put("kept", "through it all", None).await.unwrap();
+        let (mut authorities, mut issuers) = (Vec::new(), Vec::new());
+        for (tls, listen) in [(SECURED, Listen::Tls), (SECURED, Listen::Tls), (PLAIN, Listen::Plain)] {
+            let rotates = issuers.len() == 1;
+            write(tls);
+            if rotates {
+                let now = format!("{}\n", jiff::Timestamp::now());
+                fs::write(up.dir().join("rotate-certificates.request"), now).unwrap();
+            }
+            let old = issuers.last().cloned();
+            let listens = |world: &World| {
+                let there =
+                    |one: &Incarnation| Side::ALL.map(|side| one.transport.get(side).listen) == [listen; 2];
+                world.incarnations.iter().all(there)
+            };
+            let issuer = |world: &World| Side::ALL.map(|side| world.certificates.get(side).issuer.clone());
+            let signed =
+                |world: &World| !rotates || old.iter().flatten().all(|old| !issuer(world).contains(old));
+            let mut at_rest = settled(3);
+            let done = |world: &World, decision: &Decision| {
+                at_rest(world, decision) && listens(world) && signed(world)
+            };
+            story.next_chapter();
+            world = drive(&up, brisk(), LIMIT, |_, step, result| story.then(step, result), done).await;
+            if listen == Listen::Tls {
+                authorities.push(Side::ALL.map(|side| world.certificates.get(side).authorities.len()));
+            }
+            issuers.push(issuer(&world));
+        }
+        let mut client = connect(&world.incarnations[0].client_url).await.unwrap();
+        let read = client.get("kept", None).await.unwrap();
+        Moved {
+            authorities,
+            rotated: issuers[0] != issuers[1],
+            processes: up.processes().len(),
+            draining: world.incarnations.iter().filter(|one| one.draining.is_some()).count(),
+            key: read.kvs().first().map(|kv| kv.value_str().unwrap().to_owned()),
+        }
+    })
+}
+
+#[test]
+fn the_operator_dies_after_its_nth_effect_of_moves_to_tls_and_back() {
+    let binary = binary(Minor::V3_6);
+    let expected = Moved {
+        authorities: vec![[1, 1]; 2],
+        rotated: true,
+        processes: 3,
+        draining: 0,
+        key: Some("through it all".into()),
+    };
+    for_every_effect(&expected, |story| relocate(&binary, story));
 }
 
 #[test]

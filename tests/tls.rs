@@ -24,7 +24,7 @@ use std::{
 
 use common::{
     SECONDS,
-    etcd::binary,
+    etcd::{binary, wait_until},
     inside::{Then, brisk, drive},
     load::{Load, connect, connect_as, connect_with},
     up::{Up, processes_below},
@@ -36,7 +36,7 @@ use quorate::{
     plan::{Decision, Policy, status::ClusterStatus, version::Minor},
 };
 
-/// One cluster at a time: two under load on two cores measure each other.
+/// One cluster under load at a time: two on two cores measure each other.
 static ALONE: Mutex<()> = Mutex::new(());
 /// How long a change of all members may take: a busy machine needs four times as long.
 const CHANGE: Duration = Duration::from_secs(240);
@@ -153,11 +153,12 @@ fn who_is_not_trusted_is_not_let_in_on_3_7() {
 }
 
 fn who_is_let_in(minor: Minor) {
-    let _alone = alone();
     let up = start(minor, SECURED);
     assert!(urls(&up).iter().all(|url| url.starts_with("https://")), "{:?}", urls(&up));
     // As a person does: with the line that `up` printed.
-    let line = up.log().lines().find_map(|line| Some(line.split_once("export ")?.1.to_owned())).unwrap();
+    let printed = || up.log().lines().find_map(|line| Some(line.split_once("export ")?.1.to_owned()));
+    wait_until("the line for etcdctl", SECONDS(10), || printed().is_some());
+    let line = printed().unwrap();
     let etcdctl = up.binary.path.with_file_name("etcdctl");
     let script = format!("export {line}; {0} put a b && {0} endpoint health --cluster", etcdctl.display());
     let output = Command::new("sh").args(["-c", &script]).output().unwrap();
@@ -246,7 +247,6 @@ fn only_the_owner_reads_keys(up: &Up) {
 
 #[test]
 fn no_key_is_told_anywhere() {
-    let _alone = alone();
     let mut up = prepare(Minor::V3_6, SECURED);
     up.run_logging(&[], Some("trace"));
     up.wait_ready(3);
@@ -331,7 +331,6 @@ fn listening(up: &Up) -> Vec<String> {
 
 #[test]
 fn plain_clients_are_kept_as_long_as_they_are_wanted() {
-    let _alone = alone();
     let minor = Minor::V3_6;
     let up = start(minor, PLAIN);
     let old = up.status().members[0].client_url.clone();
@@ -381,7 +380,6 @@ fn short_lived() -> Policy {
 
 #[test]
 fn certificates_are_renewed_without_a_restart() {
-    let _alone = alone();
     let up = prepare(Minor::V3_6, SECURED);
     runtime().block_on(async {
         let limit = SECONDS(120);
@@ -411,7 +409,6 @@ fn certificates_are_renewed_without_a_restart() {
 
 #[test]
 fn a_spoilt_file_is_told_restarts_nobody_and_heals() {
-    let _alone = alone();
     let up = start(Minor::V3_6, SECURED);
     let pids = processes_below(&up.dir());
     // What a member shows is made anew by itself.
