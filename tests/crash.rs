@@ -26,7 +26,7 @@ use common::{
 };
 use quorate::{
     engine::StepError,
-    plan::{Decision, Incarnation, Membership, Side, Step, World, transport::Listen, version::Minor},
+    plan::{Decision, Incarnation, Membership, Policy, Side, Step, World, transport::Listen, version::Minor},
 };
 
 /// Clusters at once: they mostly wait for links to be 5 s old.
@@ -196,8 +196,9 @@ fn relocate(binary: &Binary, story: &mut Story) -> Moved {
     let up = Up::prepare(binary, 3);
     let write = |tls: &str| up.write_manifest(&format!("{{size: 3, version: {}, {tls}}}", binary.version));
     write(PLAIN);
+    let policy = || Policy { spread: Duration::from_secs(1), ..brisk() };
     runtime().block_on(async {
-        let mut world = drive(&up, brisk(), LIMIT, |_, _, _| Then::GoOn, settled(3)).await;
+        let mut world = drive(&up, policy(), LIMIT, |_, _, _| Then::GoOn, settled(3)).await;
         let mut client = connect(&world.incarnations[0].client_url).await.unwrap();
         client.put("kept", "through it all", None).await.unwrap();
         let (mut authorities, mut issuers) = (Vec::new(), Vec::new());
@@ -222,7 +223,7 @@ fn relocate(binary: &Binary, story: &mut Story) -> Moved {
                 at_rest(world, decision) && listens(world) && signed(world)
             };
             story.next_chapter();
-            world = drive(&up, brisk(), LIMIT, |_, step, result| story.then(step, result), done).await;
+            world = drive(&up, policy(), LIMIT, |_, step, result| story.then(step, result), done).await;
             if listen == Listen::Tls {
                 authorities.push(Side::ALL.map(|side| world.certificates.get(side).authorities.len()));
             }

@@ -27,11 +27,20 @@ use common::{
     guard::{Guard, admission, cluster},
     load::connect,
 };
+use jiff::Timestamp;
 use quorate::{
-    member::guard::words::Phase,
-    plan::{ClusterState, version::Minor},
+    member::guard::words::{Phase, authorities_file, certificate_file, key_file},
+    pki::{Authority, Request},
+    plan::{
+        ClusterState, Side, Sides,
+        transport::{Channel, Listen},
+        version::Minor,
+    },
 };
 use rustix::process::Signal;
+
+/// A life that no test outlives.
+const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
 
 fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
@@ -204,6 +213,66 @@ fn a_leader_hands_over_before_it_ends() {
     guards[leader].wait_ready();
     guards[leader].stop();
     assert_eq!(guards[leader].log().matches("leads now").count(), 1);
+}
+
+/// Puts a member under TLS on both sides, and writes its certificates.
+fn under_tls(guard: &mut Guard, authorities: &Sides<Authority>) {
+    let told = &mut guard.assignment;
+    for url in [&mut told.peer_url, &mut told.client_url] {
+        *url = url.replace("http://", "https://");
+    }
+    for side in Side::ALL {
+        let trust = [authorities.get(side).id().clone()].into();
+        *told.transport.get_mut(side) = Channel { listen: Listen::Tls, trust };
+    }
+    fs::create_dir_all(&guard.certificates).unwrap();
+    for side in Side::ALL {
+        let authority = authorities.get(side);
+        // The last one stands for all members.
+        let names = ["localhost", "127.0.0.1", "127.0.0.77"].map(str::to_owned).to_vec();
+        let request = Request { common_name: guard.assignment.name.0.clone(), names };
+        let own = authority.issue(&request, Timestamp::now(), YEAR).unwrap();
+        let write = |name: &str, text: &str| fs::write(guard.certificates.join(name), text).unwrap();
+        write(authorities_file(side), authority.certificate());
+        write(certificate_file(side), &own.certificate);
+        write(key_file(side), own.key.reveal());
+    }
+}
+
+#[test]
+fn under_tls_it_waits_for_its_certificates_and_hands_leadership_over() {
+    let (binary, folder) = (binary(Minor::V3_6), folder());
+    let mut guards: Vec<_> = ["a", "b", "c"].map(|name| Guard::place(&binary, name, folder.path())).into();
+    let made = |name| Authority::generate(name, Timestamp::now(), YEAR).unwrap();
+    let authorities = Sides { peer: made("peers"), client: made("clients") };
+    guards.iter_mut().for_each(|guard| under_tls(guard, &authorities));
+    let (there, away) = (guards[2].certificates.join("peer.crt"), folder.path().join("away"));
+    fs::rename(&there, &away).unwrap();
+    let founding = admission(ClusterState::New, &guards);
+    for guard in &mut guards {
+        guard.start();
+        assert_eq!(guard.tell(&founding).0, 200);
+    }
+    for guard in &guards[..2] {
+        guard.wait_ready();
+    }
+    wait_until("c names what it lacks", SECONDS(10), || {
+        let state = guards[2].state().unwrap();
+        state.phase == Phase::Waiting && state.why.is_some_and(|why| why.contains("peer.crt"))
+    });
+    fs::rename(&away, &there).unwrap();
+    for guard in &guards {
+        guard.wait_ready();
+    }
+    // One after the other, so that one of them leads.
+    for guard in &mut guards {
+        guard.stop();
+        guard.start();
+        guard.wait_ready();
+        assert!(!guard.log().contains("could not be handed over"), "{}", guard.log());
+        assert!(!guard.log().contains("PRIVATE KEY"), "a key is in the log");
+    }
+    assert!(guards.iter().any(|guard| guard.log().contains("leads now")));
 }
 
 #[test]

@@ -15,8 +15,11 @@ use quorate::{
         labels,
         render::{self, RenderError, Surroundings, Template},
     },
-    member::guard::words::Assignment,
-    plan::{MemberName, PeerDomain, Recipe, Scheme, Transport},
+    member::guard::{self, words::Assignment},
+    plan::{
+        MemberName, PeerDomain, Recipe, Scheme, Sides, Transport,
+        transport::{AuthorityId, Channel, Listen},
+    },
     yaml,
 };
 use serde_json::{Value, json};
@@ -373,7 +376,7 @@ fn services_and_budget_select_the_members() {
         (&json!("demo-peers"), &json!("None"))
     );
     assert_eq!(peers["spec"]["publishNotReadyAddresses"], true);
-    let clients = serde_json::to_value(render::client_service(&demo).unwrap()).unwrap();
+    let clients = serde_json::to_value(render::client_service(&demo, &[]).unwrap()).unwrap();
     assert_eq!(clients["metadata"]["name"], "demo");
     for service in [&peers, &clients] {
         assert_eq!(service["spec"]["selector"], json!({"quorate.dev/cluster": "demo"}));
@@ -391,12 +394,91 @@ fn services_and_budget_select_the_members() {
 }
 
 #[test]
+fn the_client_service_ends_where_every_member_listens() {
+    use Listen::{Both, Plain, Tls};
+    let demo = cluster("{size: 3}");
+    for (listens, usual, second) in [
+        (&[][..], "client", false),
+        (&[Plain, Plain, Plain], "client", false),
+        (&[Plain, Both, Plain], "client", false),
+        (&[Both, Both, Both], "client", true),
+        (&[Tls, Both, Both], "client-tls", true),
+        (&[Tls, Tls, Tls], "client-tls", true),
+    ] {
+        let service = serde_json::to_value(render::client_service(&demo, listens).unwrap()).unwrap();
+        let ports = service["spec"]["ports"].as_array().unwrap();
+        assert_eq!(
+            (&ports[0]["port"], &ports[0]["targetPort"]),
+            (&json!(2379), &json!(usual)),
+            "{listens:?}"
+        );
+        assert_eq!(ports.len() == 2, second, "{listens:?}");
+        if second {
+            assert_eq!(
+                (&ports[1]["port"], &ports[1]["targetPort"]),
+                (&json!(2384), &json!("client-tls")),
+                "{listens:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_pod_under_tls_has_its_certificates_and_the_ports_of_its_schemes() {
+    let spec = "{size: 3, podTemplate: {spec: {volumes: [{name: quorate-tls, emptyDir: {}}], containers: [{name: etcd, \
+                volumeMounts: [{name: x, mountPath: /etc/quorate}]}]}}}";
+    let with = |listen| {
+        let mut one = member(spec);
+        let trust = std::collections::BTreeSet::from([AuthorityId("1a2b".into())]);
+        one.spec.transport =
+            Sides { peer: Channel { listen, trust: trust.clone() }, client: Channel { listen, trust } };
+        one
+    };
+    let (plain, secure) = (member(spec), with(Listen::Tls));
+    assert_ne!(render::pod_fingerprint(&plain), render::pod_fingerprint(&secure));
+    let pod = |one: &EtcdMember| serde_json::to_value(render::pod(one, false, &around()).unwrap()).unwrap();
+    let ports = |pod: &Value| -> Vec<u64> {
+        let ports = pod["spec"]["containers"][0]["ports"].as_array().unwrap();
+        ports.iter().map(|port| port["containerPort"].as_u64().unwrap()).collect()
+    };
+    assert_eq!(ports(&pod(&plain)), [2379, 2380, 2381, 2382]);
+    assert_eq!(ports(&pod(&with(Listen::Both))), [2379, 2384, 2380, 2383, 2381, 2382]);
+    let pod = pod(&secure);
+    assert_eq!(ports(&pod), [2384, 2383, 2381, 2382]);
+    let source = json!({"secretName": "demo-x4k2p-tls", "defaultMode": 0o440});
+    assert_eq!(named(&pod["spec"]["volumes"], "quorate-tls")["secret"], source);
+    let mount = named(&pod["spec"]["containers"][0]["volumeMounts"], "quorate-tls");
+    assert_eq!((&mount["mountPath"], &mount["readOnly"]), (&json!("/etc/quorate"), &json!(true)));
+    let variables = &pod["spec"]["containers"][0]["env"];
+    let told: Assignment =
+        serde_json::from_str(named(variables, "QUORATE_MEMBER")["value"].as_str().unwrap()).unwrap();
+    assert_eq!(told.peer_url, "https://demo-x4k2p.demo-peers.tests.svc.cluster.local:2383");
+    assert_eq!(told.client_url, "https://demo-x4k2p.demo-peers.tests.svc.cluster.local:2384");
+    assert_eq!(told.transport, secure.spec.transport);
+    let flags =
+        guard::flags(&told, None, &guard::addresses(&told, None), "/d".as_ref(), "/c".as_ref(), true, false);
+    for flag in [
+        "--listen-peer-urls=https://0.0.0.0:2383",
+        "--listen-client-urls=https://0.0.0.0:2384",
+        "--listen-metrics-urls=http://0.0.0.0:2381",
+        "--initial-advertise-peer-urls=https://demo-x4k2p.demo-peers.tests.svc.cluster.local:2383",
+        "--peer-cert-file=/c/peer.crt",
+        "--peer-trusted-ca-file=/c/peer-ca.crt",
+        "--cert-file=/c/server.crt",
+        "--trusted-ca-file=/c/client-ca.crt",
+        "--client-cert-auth=true",
+    ] {
+        assert!(flags.iter().any(|one| one == flag), "{flag}: {flags:#?}");
+    }
+}
+
+#[test]
 fn the_client_service_takes_a_template() {
     let spec = "{size: 3, services: {client: {metadata: {annotations: {lb: internal}, labels: {quorate.dev/cluster: x}}, spec: {\
                 type: LoadBalancer, loadBalancerSourceRanges: [10.0.0.0/8], selector: {a: b}, \
                 ports: [{port: 2379, nodePort: 32379, name: x}, {port: 2381, name: metrics}]}}}}";
     let balanced = cluster(spec);
-    let service = serde_json::to_value(render::client_service(&balanced).unwrap()).unwrap();
+    let service = serde_json::to_value(render::client_service(&balanced, &[]).unwrap()).unwrap();
     assert_eq!(
         (&service["spec"]["type"], &service["metadata"]["annotations"]["lb"]),
         (&json!("LoadBalancer"), &json!("internal"))
@@ -416,7 +498,7 @@ fn the_client_service_takes_a_template() {
     assert!(ignored.iter().zip(places).all(|(said, place)| said.contains(place)), "{ignored:?}");
     let away =
         cluster("{size: 3, services: {client: {spec: {type: ExternalName, externalName: x, typ: y}}}}");
-    let error = render::client_service(&away).unwrap_err().to_string();
+    let error = render::client_service(&away, &[]).unwrap_err().to_string();
     assert_eq!(
         error,
         "spec.services.client does not do for Service demo: spec.typ is not a field that Kubernetes knows; correct it in the EtcdCluster"

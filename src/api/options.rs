@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{rules, scalars};
 use crate::plan::options::{
-    ADDRESS_FLAGS, CONFIG_FLAGS, DATA_FLAGS, LOG_FLAGS, MEMBERSHIP_FLAGS, PERIODIC_CHECK_FLAGS,
+    ADDRESS_FLAGS, CERTIFICATE_FLAGS, CONFIG_FLAGS, DATA_FLAGS, LOG_FLAGS, MEMBERSHIP_FLAGS,
+    PERIODIC_CHECK_FLAGS,
 };
 
 /// Options of etcd, those that Quorate reasons about by name and the others as they are.
@@ -86,6 +87,7 @@ pub struct EtcdSpec {
         validation = rules::flag_names(),
         validation = rules::flags_allowed(&MEMBERSHIP_FLAGS),
         validation = rules::flags_allowed(&ADDRESS_FLAGS),
+        validation = rules::flags_allowed(&CERTIFICATE_FLAGS),
         validation = rules::flags_allowed(&DATA_FLAGS),
         validation = rules::flags_allowed(&CONFIG_FLAGS),
         validation = rules::flags_allowed(&LOG_FLAGS),

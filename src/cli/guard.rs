@@ -13,7 +13,7 @@ use crate::{
         Addresses,
         guard::{
             self, Setup,
-            words::{ASSIGNMENT, Assignment, GUARD_PORT, POD_FOLDER, VOLUME},
+            words::{ASSIGNMENT, Assignment, CERTIFICATES, GUARD_PORT, POD_FOLDER, VOLUME},
         },
     },
     telemetry::logs::{self, Above, LogFormat},
@@ -34,6 +34,9 @@ pub struct RunArgs {
     /// A folder that lives as long as the Pod.
     #[arg(long, default_value = POD_FOLDER, value_name = "DIR")]
     pod_folder: PathBuf,
+    /// The folder of the member's certificates.
+    #[arg(long, default_value = CERTIFICATES, value_name = "DIR")]
+    certificates: PathBuf,
     /// The Pod's own address, which tells IPv4 from IPv6.
     #[arg(long, env = "POD_IP", value_name = "ADDRESS")]
     pod_ip: Option<IpAddr>,
@@ -78,6 +81,7 @@ impl RunArgs {
             etcd: self.etcd,
             volume: self.volume,
             pod_folder: self.pod_folder,
+            certificates: self.certificates,
             listen: self.listen.unwrap_or(everywhere),
             addresses,
         }

@@ -15,7 +15,7 @@ use super::{
     http::{Fault, Http},
     peer::PeerMember,
 };
-use crate::plan::{ClusterId, Listed, MemberId, Report, version::Minor};
+use crate::plan::{ClusterId, Listed, MemberId, Report, Side, version::Minor};
 
 /// Where a member is reached.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -159,7 +159,7 @@ impl MemberClient {
     pub async fn hearsay(&self) -> Result<Vec<Listed>> {
         let url = format!("{}/members", self.inner.endpoint.peer_url.trim_end_matches('/'));
         self.observed(Call::Hearsay, async {
-            let (status, body) = self.get(Call::Hearsay, &url).await?;
+            let (status, body) = self.get(Call::Hearsay, Side::Peer, &url).await?;
             if status != 200 {
                 return Err(Failure::nonsense(Call::Hearsay, &url, format!("HTTP status {status}")));
             }
@@ -257,7 +257,7 @@ impl MemberClient {
     pub async fn cluster_version(&self) -> Result<Minor> {
         let url = format!("{}/version", self.inner.endpoint.peer_url.trim_end_matches('/'));
         self.observed(Call::Version, async {
-            let (_, body) = self.get(Call::Version, &url).await?;
+            let (_, body) = self.get(Call::Version, Side::Peer, &url).await?;
             let said: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
             let version = said.get("etcdcluster").and_then(|version| version.as_str());
             version.and_then(Minor::of).ok_or_else(|| {
@@ -275,7 +275,7 @@ impl MemberClient {
         let Endpoint { client_url, metrics_url, .. } = &self.inner.endpoint;
         let url = format!("{}/metrics", metrics_url.as_ref().unwrap_or(client_url).trim_end_matches('/'));
         self.observed(Call::RaftSnapshots, async {
-            let (_, body) = self.get(Call::RaftSnapshots, &url).await?;
+            let (_, body) = self.get(Call::RaftSnapshots, Side::Client, &url).await?;
             let text = String::from_utf8_lossy(&body);
             let count = text.lines().find_map(|line| line.strip_prefix(RAFT_SNAPSHOTS)?.trim().parse().ok());
             count.ok_or_else(|| {
@@ -303,7 +303,7 @@ impl MemberClient {
     async fn ready(&self) -> bool {
         let Endpoint { client_url, metrics_url, .. } = &self.inner.endpoint;
         let url = format!("{}/readyz", metrics_url.as_ref().unwrap_or(client_url).trim_end_matches('/'));
-        let answer = self.observed(Call::Ready, self.get(Call::Ready, &url)).await;
+        let answer = self.observed(Call::Ready, self.get(Call::Ready, Side::Client, &url)).await;
         matches!(answer, Ok((200, _)))
     }
 
@@ -330,8 +330,8 @@ impl MemberClient {
     }
 
     /// Makes one plain HTTP call.
-    async fn get(&self, call: Call, url: &str) -> Result<(u16, hyper::body::Bytes)> {
-        match self.inner.http.get(url, call.deadline()).await {
+    async fn get(&self, call: Call, side: Side, url: &str) -> Result<(u16, hyper::body::Bytes)> {
+        match self.inner.http.get_as(side, url, call.deadline()).await {
             Ok(reply) => Ok((reply.status, reply.body)),
             Err(Fault::NoAnswer(_)) => Err(Failure::no_answer(call, url)),
             Err(fault) => {

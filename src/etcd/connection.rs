@@ -9,9 +9,9 @@ use std::{
 use etcd_client::{Channel, Client, ClusterClient, Error, MaintenanceClient};
 use http_body_util::Full;
 use hyper::{Request, Response, body::Bytes};
-use hyper_rustls::HttpsConnector;
+use hyper_rustls::{FixedServerNameResolver, HttpsConnector};
 use hyper_util::client::legacy::connect::HttpConnector;
-use rustls::ClientConfig;
+use rustls::{ClientConfig, pki_types::ServerName};
 use tonic::body::Body;
 use tower::{BoxError, Service, util::BoxCloneSyncService};
 
@@ -42,9 +42,8 @@ impl Connection {
         let endpoint = tonic::transport::Endpoint::from_shared(client_url.to_owned())?;
         // Not etcd-client's own balanced channel: that one backs off, and hides from the caller that a member is down.
         let channel = match (Scheme::of(client_url), &credentials.client) {
-            (Scheme::Https, Some(config)) => {
-                endpoint.connect_with_connector_lazy(secured(speaking_h2(config)))
-            }
+            (Scheme::Https, Some(config)) => endpoint
+                .connect_with_connector_lazy(secured(speaking_h2(config), credentials.names.client.as_ref())),
             (Scheme::Http, _) if client_url.starts_with("http://") => {
                 endpoint.connect_with_connector_lazy(connector())
             }
@@ -76,11 +75,19 @@ pub(crate) fn connector() -> HttpConnector {
     connector
 }
 
-/// The same under TLS, where the URL says so.
-pub(crate) fn secured(config: Arc<ClientConfig>) -> HttpsConnector<HttpConnector> {
+/// The same under TLS, where the URL says so. With a name, the other side has to prove that one, whatever the URL names.
+pub(crate) fn secured(
+    config: Arc<ClientConfig>,
+    name: Option<&ServerName<'static>>,
+) -> HttpsConnector<HttpConnector> {
     let mut tcp = connector();
     tcp.enforce_http(false);
-    HttpsConnector::from((tcp, config))
+    match name {
+        Some(name) => {
+            HttpsConnector::new(tcp, config, false, Arc::new(FixedServerNameResolver::new(name.clone())))
+        }
+        None => HttpsConnector::from((tcp, config)),
+    }
 }
 
 /// Makes MemberList linearizable: etcd-client 0.21 always asks for the member's own, possibly old, list.

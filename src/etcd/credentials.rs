@@ -4,10 +4,10 @@ use std::{fmt, sync::Arc};
 
 use rustls::{
     ClientConfig, ConfigBuilder, RootCertStore, WantsVerifier,
-    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
 };
 
-use crate::pki::SecretKey;
+use crate::{pki::SecretKey, plan::Sides};
 
 /// What is needed to talk to the members of one cluster. The default is plain text.
 #[derive(Clone, Default)]
@@ -16,6 +16,8 @@ pub struct Credentials {
     pub client: Option<Arc<ClientConfig>>,
     /// For peer URLs.
     pub peer: Option<Arc<ClientConfig>>,
+    /// The name that every member's certificate has, where members are called by addresses that no certificate has.
+    pub names: Sides<Option<ServerName<'static>>>,
 }
 
 /// Why a text can't be used for TLS. No message holds anything of a key.
@@ -42,7 +44,7 @@ impl PartialEq for Credentials {
             (Some(one), Some(other)) => Arc::ptr_eq(one, other),
             (one, other) => one.is_none() && other.is_none(),
         };
-        same(&self.client, &other.client) && same(&self.peer, &other.peer)
+        same(&self.client, &other.client) && same(&self.peer, &other.peer) && self.names == other.names
     }
 }
 

@@ -12,12 +12,14 @@ use hyper_util::{
     },
     rt::TokioExecutor,
 };
+use rustls::{ClientConfig, pki_types::ServerName};
 
 use super::{
     connection::{connector, secured},
     credentials::Credentials,
     failure::chain,
 };
+use crate::plan::{Side, Sides};
 
 /// The largest answer that is read, in bytes. A member list of nine is three kilobytes.
 const BODY_LIMIT: usize = 1024 * 1024;
@@ -27,8 +29,8 @@ const BODY_LIMIT: usize = 1024 * 1024;
 #[derive(Debug, Clone)]
 pub struct Http {
     plain: Client<HttpConnector, Full<Bytes>>,
-    /// For peer URLs under TLS.
-    secure: Option<Client<HttpsConnector<HttpConnector>, Full<Bytes>>>,
+    /// Under TLS, for each of the two kinds of URLs.
+    secure: Sides<Option<Client<HttpsConnector<HttpConnector>, Full<Bytes>>>>,
     credentials: Credentials,
 }
 
@@ -75,7 +77,13 @@ impl Http {
 
     /// A client of the members of a cluster.
     pub fn with(credentials: Credentials) -> Self {
-        let secure = credentials.peer.as_ref().map(|config| unpooled(secured(Arc::clone(config))));
+        let of = |config: &Option<Arc<ClientConfig>>, name: &Option<ServerName<'static>>| {
+            config.as_ref().map(|config| unpooled(secured(Arc::clone(config), name.as_ref())))
+        };
+        let secure = Sides {
+            peer: of(&credentials.peer, &credentials.names.peer),
+            client: of(&credentials.client, &credentials.names.client),
+        };
         Self { plain: unpooled(connector()), secure, credentials }
     }
 
@@ -84,13 +92,21 @@ impl Http {
         &self.credentials
     }
 
-    /// Asks once.
+    /// Asks once: under TLS as one of the peers.
     ///
     /// # Errors
     /// When there is no whole answer within the deadline. Any status code is an answer.
     pub async fn get(&self, url: &str, deadline: Duration) -> Result<Reply, Fault> {
+        self.get_as(Side::Peer, url, deadline).await
+    }
+
+    /// As [`Self::get`]: under TLS as one of the peers, or as a client.
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    pub async fn get_as(&self, side: Side, url: &str, deadline: Duration) -> Result<Reply, Fault> {
         let request = Request::builder().uri(url).body(Full::default());
-        self.within(request.map_err(|_| Fault::Url(url.to_owned()))?, deadline).await
+        self.within(side, request.map_err(|_| Fault::Url(url.to_owned()))?, deadline).await
     }
 
     /// Sends a JSON body once, with a bearer token.
@@ -110,16 +126,22 @@ impl Http {
             .header(header::AUTHORIZATION, format!("Bearer {token}"))
             .header(header::CONTENT_TYPE, "application/json")
             .body(Full::from(body));
-        self.within(request.map_err(|_| Fault::Url(url.to_owned()))?, deadline).await
+        self.within(Side::Peer, request.map_err(|_| Fault::Url(url.to_owned()))?, deadline).await
     }
 
-    async fn within(&self, request: Request<Full<Bytes>>, deadline: Duration) -> Result<Reply, Fault> {
-        tokio::time::timeout(deadline, self.ask(request)).await.unwrap_or(Err(Fault::NoAnswer(deadline)))
+    async fn within(
+        &self,
+        side: Side,
+        request: Request<Full<Bytes>>,
+        deadline: Duration,
+    ) -> Result<Reply, Fault> {
+        let asked = tokio::time::timeout(deadline, self.ask(side, request));
+        asked.await.unwrap_or(Err(Fault::NoAnswer(deadline)))
     }
 
-    async fn ask(&self, request: Request<Full<Bytes>>) -> Result<Reply, Fault> {
+    async fn ask(&self, side: Side, request: Request<Full<Bytes>>) -> Result<Reply, Fault> {
         let secure = request.uri().scheme() == Some(&Scheme::HTTPS);
-        let asked = match (&self.secure, secure) {
+        let asked = match (self.secure.get(side), secure) {
             (Some(client), true) => client.request(request),
             (None, true) => return Err(Fault::NotSent("there are no certificates to ask with".into())),
             (_, false) => self.plain.request(request),

@@ -13,6 +13,7 @@ use super::{
     hands::Hands,
     members,
     platform::Shared,
+    tls::Secrets,
     watch::{self, Bell, Stores, Synced},
 };
 use crate::{etcd::http::Http, telemetry::health::Stage};
@@ -40,6 +41,8 @@ pub(super) async fn run(context: Context) -> Result<(), RunError> {
         http: Http::new(),
         image: context.image,
         cluster_domain: context.cluster_domain,
+        secrets: Secrets::default(),
+        bell: Arc::clone(&bell),
         setbacks: Mutex::default(),
         teller,
         metrics: context.metrics,

@@ -26,7 +26,9 @@ impl KubernetesPlatform {
                 && admission.is_some_and(|told| told.state == ClusterState::New || one.started())
         });
         let voters = told.count();
-        for service in [render::peer_service(&cluster), render::client_service(&cluster)?] {
+        let in_use = members.iter().filter(|one| !one.object.spec.discarded);
+        let listens: Vec<_> = in_use.map(|one| one.object.spec.transport.client.listen).collect();
+        for service in [render::peer_service(&cluster), render::client_service(&cluster, &listens)?] {
             let known = self
                 .hands()
                 .stores
@@ -36,6 +38,7 @@ impl KubernetesPlatform {
                 self.hands().apply_service(&service).await?;
             }
         }
+        self.keep_client_secret(&cluster).await?;
         let budget = render::budget(&cluster, voters);
         let known =
             self.hands().stores.budgets.get(&cluster.namespace().unwrap_or_default(), &budget.name_any());

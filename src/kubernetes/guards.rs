@@ -6,7 +6,7 @@ use super::views::PodView;
 use crate::{
     etcd::http::{Fault, Http},
     member::guard::words::{GUARD_PORT, GuardState, Start, TakeSnapshot},
-    plan::{Admission, version::Minor},
+    plan::{Admission, Scheme, version::Minor},
 };
 
 /// How long a guard may take to answer. It only looks at two files.
@@ -45,17 +45,19 @@ pub enum GuardError {
 }
 
 /// `http://address:port`, with brackets around an IPv6 address.
-pub fn url(address: &str, port: u16) -> String {
+pub fn url(scheme: Scheme, address: &str, port: u16) -> String {
+    let scheme = scheme.name();
     match address.parse() {
-        Ok(IpAddr::V6(_)) => format!("http://[{address}]:{port}"),
-        _ => format!("http://{address}:{port}"),
+        Ok(IpAddr::V6(_)) => format!("{scheme}://[{address}]:{port}"),
+        _ => format!("{scheme}://{address}:{port}"),
     }
 }
 
 /// What the guard in a Pod says; `None` when it does not answer, or not in words that are known.
 pub async fn state(http: &Http, pod: &PodView) -> Option<GuardState> {
     let address = pod.address.as_ref().filter(|_| pod.container.running.is_some())?;
-    let reply = http.get(&format!("{}/state", url(address, GUARD_PORT)), DEADLINE).await.ok()?;
+    let reply =
+        http.get(&format!("{}/state", url(Scheme::Http, address, GUARD_PORT)), DEADLINE).await.ok()?;
     (reply.status == 200).then(|| serde_json::from_slice(&reply.body).ok()).flatten()
 }
 
@@ -100,7 +102,7 @@ async fn tell(
     let address =
         pod.and_then(|pod| pod.address.as_ref()).ok_or_else(|| GuardError::NoAddress(name.to_owned()))?;
     let reply = http
-        .post(&format!("{}/{what}", url(address, GUARD_PORT)), uid, body, DEADLINE)
+        .post(&format!("{}/{what}", url(Scheme::Http, address, GUARD_PORT)), uid, body, DEADLINE)
         .await
         .map_err(|source| GuardError::Silent { member: name.to_owned(), source })?;
     match reply.status {

@@ -3,12 +3,12 @@
 //! A write is made once: an answer that got lost is found out about by reading, never by writing again. What a write
 //! answers goes into the stores, so that no later look is older than it.
 
-use std::{fmt::Debug, sync::Arc};
+use std::{collections::BTreeMap, fmt::Debug, sync::Arc};
 
 use k8s_openapi::{
-    NamespaceResourceScope,
+    ByteString, NamespaceResourceScope,
     api::{
-        core::v1::{self, Service},
+        core::v1::{self, Secret, Service},
         policy::v1::PodDisruptionBudget,
     },
 };
@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 
 use super::{
     ending::Ending,
-    labels,
+    labels, patch,
     slim::{Node, PersistentVolume, PersistentVolumeClaim, Pod, StorageClass},
     store::{Identity, Store, View},
     views::{ClaimView, ClusterView, MemberView, ObjectView, PodView},
@@ -30,6 +30,7 @@ use super::{
 };
 use crate::{
     api::{EtcdCluster, EtcdMember},
+    pki::Entries,
     plan::status::ClusterStatus,
 };
 
@@ -214,10 +215,9 @@ impl Hands {
         status: &ClusterStatus,
         old: Option<&ClusterStatus>,
     ) -> Result<()> {
-        let change = Patch::Merge(json!({
-            "metadata": { "uid": cluster.uid },
-            "status": with_absent_fields(status, old),
-        }));
+        let value = |status: &ClusterStatus| serde_json::to_value(status).unwrap_or_default();
+        let status = patch::replacing(&old.map(value).unwrap_or_default(), value(status));
+        let change = Patch::Merge(json!({ "metadata": { "uid": cluster.uid }, "status": status }));
         // As raw as it comes: the cluster's own spec may be what can't be read.
         let api = self.api::<EtcdCluster>(&cluster.namespace);
         let shown = api.patch_status(&cluster.name, &PatchParams::default(), &change).await;
@@ -343,6 +343,35 @@ impl Hands {
             }
             (None, None) => true,
         })
+    }
+
+    /// The Secret of that name.
+    ///
+    /// # Errors
+    /// When the API server does not answer.
+    pub async fn secret(&self, namespace: &str, name: &str) -> Result<Option<Secret>> {
+        let found = self.api::<Secret>(namespace).get_opt(name).await;
+        found.map_err(|source| failed::<Secret>("read", name, source))
+    }
+
+    /// Makes a Secret.
+    ///
+    /// # Errors
+    /// As [`Self::make_member`].
+    pub async fn make_secret(&self, secret: &Secret) -> Result<Secret> {
+        self.create::<Secret, _>(secret).await
+    }
+
+    /// Changes entries of a Secret that is still in the very state that was read.
+    ///
+    /// # Errors
+    /// As [`Self::make_member`].
+    pub async fn change_secret(&self, secret: &Identity, entries: &Entries) -> Result<Secret> {
+        let bytes = |text: &String| ByteString(text.clone().into_bytes());
+        let data: BTreeMap<_, _> =
+            entries.iter().map(|(name, text)| (name, text.as_ref().map(bytes))).collect();
+        let version = secret.version.to_string();
+        self.patch(secret, json!({ "metadata": { "resourceVersion": version }, "data": data })).await
     }
 
     /// The volume of that name.
@@ -477,25 +506,4 @@ where
 {
     let kind = K::kind(&K::DynamicType::default()).into_owned();
     CallError { verb, kind, name: name.to_owned(), source: Box::new(source) }
-}
-
-/// A merge patch keeps what it does not name, so fields that went away are named as null.
-fn with_absent_fields(status: &ClusterStatus, old: Option<&ClusterStatus>) -> Value {
-    let value = |status: &ClusterStatus| serde_json::to_value(status).unwrap_or_default();
-    let mut new = value(status);
-    let old = old.map(value).unwrap_or_default();
-    if let (Some(new), Some(old)) = (new.as_object_mut(), old.as_object()) {
-        for name in old.keys() {
-            new.entry(name.clone()).or_insert(Value::Null);
-        }
-        // An object within is merged field by field too.
-        if let (Some(Value::Object(operation)), Some(Value::Object(before))) =
-            (new.get_mut("operation"), old.get("operation"))
-        {
-            for name in before.keys() {
-                operation.entry(name.clone()).or_insert(Value::Null);
-            }
-        }
-    }
-    new
 }

@@ -4,10 +4,13 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::views::{ClaimView, ContainerView, MemberView, PodView};
+use super::{
+    render,
+    views::{ClaimView, ContainerView, MemberView, PodView},
+};
 use crate::{
     member::guard::words::{GuardState, Phase},
-    plan::{Admission, ClusterState, Data, Incarnation, MemberName, PeerDomain, Process, elapsed},
+    plan::{Admission, ClusterState, Data, Incarnation, MemberName, PeerDomain, Process, Scheme, elapsed},
 };
 
 /// All that is known of one member.
@@ -35,6 +38,8 @@ pub struct Facts<'a> {
     pub behind: Option<String>,
     /// How its volume differs from one that would be made now.
     pub misplaced: Option<String>,
+    /// Under which scheme clients are to reach it, if it listens so.
+    pub clients: Scheme,
     /// The domain of the cluster's members.
     pub domain: &'a PeerDomain,
     /// Now.
@@ -53,7 +58,7 @@ pub fn incarnation(facts: &Facts<'_>) -> Incarnation {
     let annotation = |name: &str| annotations.and_then(|all| all.get(name));
     let (peer_url, second_peer_url) = facts.domain.peer_urls(&name, spec.transport.peer.listen);
     Incarnation {
-        client_url: format!("http://{name}.{}:2379", facts.domain.0),
+        client_url: client_url(facts, &name),
         peer_url,
         second_peer_url,
         created: told.or(made).unwrap_or(facts.now),
@@ -77,6 +82,14 @@ pub fn incarnation(facts: &Facts<'_>) -> Incarnation {
         report: None,
         name,
     }
+}
+
+/// Where clients are told to reach it: as the spec wants, where it listens so.
+fn client_url(facts: &Facts<'_>, name: &MemberName) -> String {
+    let listen = facts.member.object.spec.transport.client.listen;
+    let mut urls = render::client_urls(&name.0, &facts.domain.0, listen);
+    let wanted = urls.iter().position(|url| Scheme::of(url) == facts.clients).unwrap_or_default();
+    if wanted < urls.len() { urls.swap_remove(wanted) } else { String::new() }
 }
 
 /// Whether etcd is known to have been started on the member's volume: recorded, or said by its guard, or a member of
@@ -290,6 +303,7 @@ mod tests {
             restart_all: None,
             behind: None,
             misplaced: None,
+            clients: Scheme::Http,
             domain: &PeerDomain("demo-peer.ns.svc.cluster.local".into()),
             now: at(NOW),
         })

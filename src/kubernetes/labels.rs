@@ -1,5 +1,7 @@
 //! The labels, annotations and names by which the objects of a cluster are found.
 
+use crate::plan::Side;
+
 /// On every object of a cluster: the name of the EtcdCluster.
 pub const CLUSTER: &str = "quorate.dev/cluster";
 /// On the Pod and the claim of a member: its name.
@@ -12,6 +14,8 @@ pub const FINGERPRINT: &str = "quorate.dev/fingerprint";
 pub const SERIAL: &str = "quorate.dev/serial";
 /// Annotation of a claim: the version of etcd that its member was made for.
 pub const VERSION: &str = "quorate.dev/version";
+/// Annotation of a claim: how its member is reached, and whom it trusts, as JSON; absent for plain text.
+pub const TRANSPORT: &str = "quorate.dev/transport";
 /// Annotation of an EtcdCluster: etcd's ID of the cluster, written when it formed. It outlives a lost status.
 pub const CLUSTER_ID: &str = "quorate.dev/cluster-id";
 /// Annotation of an EtcdMember: when a person asked for a restart.
@@ -47,5 +51,21 @@ pub fn client_service(cluster: &str) -> String {
 pub fn peer_service(cluster: &str) -> String {
     format!("{cluster}-peers")
 }
+
+/// The Secret with the authorities of a side.
+pub fn authority_secret(cluster: &str, side: Side) -> String {
+    format!("{cluster}-{side}-ca")
+}
+
+/// The Secret with the certificates of a member.
+pub fn member_secret(member: &str) -> String {
+    format!("{member}-tls")
+}
+
+/// The Secret with a certificate for clients.
+pub fn client_secret(cluster: &str) -> String {
+    format!("{cluster}-client")
+}
+
 /// Annotation of an EtcdMember: no other volume of its cluster is left, so it forgets the other members at its start.
 pub const ALONE: &str = "quorate.dev/alone";

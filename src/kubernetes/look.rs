@@ -14,15 +14,15 @@ use super::{
     views::{ClaimView, MemberView, PodView},
 };
 use crate::{
-    api::{EtcdCluster, validate},
+    api::{EtcdCluster, Tls, validate},
     etcd::Endpoint,
     member::{
         self,
-        guard::words::{CLIENT_PORT, GuardState, METRICS_PORT, PEER_PORT},
+        guard::words::{CLIENT_PORT, CLIENT_TLS_PORT, GuardState, METRICS_PORT, PEER_PORT, PEER_TLS_PORT},
     },
     plan::{
         Admission, ClusterState, Data, Desired, Incarnation, MemberName, PeerDomain, Process, Scheme,
-        Snapshot, Transport,
+        Snapshot, certificates::Source, transport::Listen,
     },
 };
 
@@ -43,6 +43,14 @@ fn stale(member: &MemberView, pod: Option<&PodView>) -> Option<String> {
         .then(|| "its Pod was made before its last change".to_owned())
 }
 
+/// Where the operator reaches a member: in plain text, as long as it listens so.
+fn url(address: &str, listen: Listen, plain: u16, secure: u16) -> String {
+    match listen.has(Scheme::Http) {
+        true => guards::url(Scheme::Http, address, plain),
+        false => guards::url(Scheme::Https, address, secure),
+    }
+}
+
 fn annotation(cluster: &EtcdCluster, name: &str) -> Option<Timestamp> {
     cluster.annotations().get(name)?.parse().ok()
 }
@@ -54,6 +62,7 @@ impl KubernetesPlatform {
             let why = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
             KubernetesError::Refused { name: self.name.clone(), why }
         })?;
+        desired.rotate = annotation(cluster, labels::ROTATE);
         desired.not_applied = render::not_applied(&cluster.spec);
         desired.unfit = member::unknown_flags(&desired.options, desired.version);
         desired.not_applied.extend(desired.unfit.iter().cloned());
@@ -97,15 +106,20 @@ impl KubernetesPlatform {
                         .then(|| "spec.storage was changed after it was made".to_owned())
                 }
             },
+            clients: match Tls::sources(cluster.spec.tls.as_ref()).client {
+                Source::None => Scheme::Http,
+                Source::Managed | Source::Given => Scheme::Https,
+            },
             domain,
             now: Timestamp::now(),
         };
         let incarnation = incarnation::incarnation(&facts);
         self.record_start(member, guard.as_ref()).await;
+        let transport = &member.object.spec.transport;
         let endpoint = pod.and_then(|pod| pod.address).map(|address| Endpoint {
-            client_url: guards::url(&address, CLIENT_PORT),
-            peer_url: guards::url(&address, PEER_PORT),
-            metrics_url: Some(guards::url(&address, METRICS_PORT)),
+            client_url: url(&address, transport.client.listen, CLIENT_PORT, CLIENT_TLS_PORT),
+            peer_url: url(&address, transport.peer.listen, PEER_PORT, PEER_TLS_PORT),
+            metrics_url: Some(guards::url(Scheme::Http, &address, METRICS_PORT)),
         });
         Look { incarnation, endpoint, snapshots: guard.map(|guard| guard.snapshots).unwrap_or_default() }
     }
@@ -143,14 +157,15 @@ impl KubernetesPlatform {
         desired: &Desired,
     ) -> Incarnation {
         let name = MemberName(claim.identity.name.clone());
+        let (peer_url, second_peer_url) = domain.peer_urls(&name, claim.transport.peer.listen);
         Incarnation {
-            peer_url: domain.peer_url(&name, Scheme::Http),
-            second_peer_url: None,
+            peer_url,
+            second_peer_url,
             client_url: String::new(),
             created: claim.created.unwrap_or(Timestamp::UNIX_EPOCH),
             version: claim.version.as_ref().and_then(|text| text.parse().ok()).unwrap_or(desired.version),
             options: desired.options.clone(),
-            transport: Transport::default(),
+            transport: claim.transport.clone(),
             admission: Some(Admission::over_data()),
             process: Process::Blocked {
                 why: format!(

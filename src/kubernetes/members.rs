@@ -17,6 +17,7 @@ use super::{
     platform::{self, KubernetesError, Shared},
     render::{self, Surroundings},
     store::Key,
+    tls,
     upkeep::{self, Upkeep},
     watch::Bell,
 };
@@ -124,6 +125,7 @@ async fn look_after(shared: &Shared, (namespace, name): &Key) -> Result<(), Kube
     if paused {
         return Ok(());
     }
+    tls::keep_member(shared, &member).await?;
     for act in upkeep::decide(&member, pod.as_ref(), claim.as_ref(), started) {
         match act {
             Upkeep::MakeClaim => {

@@ -9,7 +9,7 @@ use std::{
 use futures::future::join_all;
 use jiff::Timestamp;
 use kube::ResourceExt;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::sync::Notify;
 
 use super::{
@@ -18,19 +18,23 @@ use super::{
     hands::{CallError, Hands},
     labels,
     look::Look,
+    patch,
     render::{self, RenderError},
     store::{Identity, Key},
+    tls::{LeafError, Secrets, Talk, TalkError},
     views::{ClaimView, ClusterView, MemberView, PodView},
     volumes::Volumes,
+    watch::Bell,
 };
 use crate::{
     api::{EtcdCluster, EtcdMemberSpec},
     engine::{Observed, Platform},
-    etcd::{Credentials, http::Http},
+    etcd::http::Http,
     member::guard::words::{GuardState, Phase},
+    pki::Authorities,
     plan::{
-        Admission, ClusterId, MemberName, PeerDomain, Recipe, Record, Side, Sides, Snapshot, SnapshotState,
-        Step, Transport, joining, status::ClusterStatus, transport::AuthorityId, version::Minor,
+        Admission, ClusterId, MemberName, PeerDomain, Recipe, Record, Side, Snapshot, SnapshotState, Step,
+        Transport, joining, status::ClusterStatus, transport::AuthorityId, version::Minor,
     },
     telemetry::{health::Health, metrics::Metrics},
 };
@@ -72,6 +76,15 @@ pub enum KubernetesError {
         /// The member.
         member: String,
     },
+    /// A certificate can't be made.
+    #[error(transparent)]
+    Leaf(#[from] LeafError),
+    /// The operator has no certificates of its own to talk to members with.
+    #[error("members can't be talked to under TLS: {0}")]
+    Talk(#[from] TalkError),
+    /// A Secret is gone.
+    #[error("Secret {0} is gone; restore it from a copy")]
+    NoSecret(String),
     /// A member's object is not there.
     #[error("member {0} does not exist")]
     NoSuchMember(MemberName),
@@ -95,6 +108,10 @@ pub struct Shared {
     pub image: String,
     /// The domain of the Kubernetes cluster.
     pub cluster_domain: String,
+    /// The Secrets that were read.
+    pub secrets: Secrets,
+    /// Who is woken by what.
+    pub bell: Arc<Bell>,
     /// What kept the objects of a member from being made, last.
     pub setbacks: Mutex<BTreeMap<Key, String>>,
     /// Whom events for people are given to.
@@ -115,13 +132,27 @@ pub struct KubernetesPlatform {
     pub(super) volumes: Volumes,
     /// Since when which member's data is seen to be lost; counted anew by the next operator.
     pub(super) lost: Mutex<BTreeMap<MemberName, Timestamp>>,
+    pub(super) talk: Talk,
 }
 
 impl KubernetesPlatform {
     /// Takes the cluster of that name and UID; `woken` is notified of what happens to its objects.
     pub fn new(shared: Arc<Shared>, key: &Key, uid: String, woken: Arc<Notify>) -> Self {
         let (namespace, name) = key.clone();
-        Self { shared, namespace, name, uid, woken, volumes: Volumes::default(), lost: Mutex::default() }
+        Self {
+            shared,
+            namespace,
+            name,
+            uid,
+            woken,
+            volumes: Volumes::default(),
+            lost: Mutex::default(),
+            talk: Talk::default(),
+        }
+    }
+
+    pub(super) fn uid(&self) -> &str {
+        &self.uid
     }
 
     pub(super) fn hands(&self) -> &Hands {
@@ -192,20 +223,6 @@ impl KubernetesPlatform {
     }
 }
 
-/// The new value of an object for a merge patch that replaces the old one: what is gone is named as null.
-fn replacing(old: &Value, new: Value) -> Value {
-    match (old, new) {
-        (Value::Object(old), Value::Object(mut new)) => {
-            for (name, old) in old {
-                let value = new.remove(name).unwrap_or(Value::Null);
-                new.insert(name.clone(), replacing(old, value));
-            }
-            Value::Object(new)
-        }
-        (_, new) => new,
-    }
-}
-
 /// Of the snapshots on the members' volumes one for each version: the newest that is whole, else one that is being taken.
 fn newest(mut snapshots: Vec<Snapshot>) -> Vec<Snapshot> {
     snapshots.sort_by_key(|one| {
@@ -241,6 +258,8 @@ impl Platform for KubernetesPlatform {
             claims.into_iter().partition(|claim| claim.cluster_uid.as_deref() == Some(&self.uid));
         let settled = self.volumes.settle(self.hands(), &cluster, &members, &own).await;
         desired.not_applied.extend(settled.refused);
+        let known = self.certificates(&desired, &members).await;
+        let credentials = self.credentials(&known.authorities)?;
         let looks =
             join_all(members.iter().map(|one| self.look_at(one, &cluster, &domain, &settled.misplaced)))
                 .await;
@@ -278,8 +297,8 @@ impl Platform for KubernetesPlatform {
             desired,
             record: Record { cluster_id: formed(&cluster), serial },
             incarnations,
-            certificates: Sides::default(),
-            credentials: Credentials::default(),
+            certificates: known.certificates,
+            credentials,
             snapshots: newest(snapshots),
             left,
             domain: Some(domain),
@@ -325,7 +344,8 @@ impl Platform for KubernetesPlatform {
 
     async fn start(&self, name: &MemberName, _check: bool) -> Result<(), KubernetesError> {
         let Some(member) = self.member(name) else {
-            return self.take_up(name, false, &Transport::default()).await;
+            let transport = self.claim(&name.0).map(|claim| claim.transport).unwrap_or_default();
+            return self.take_up(name, false, &transport).await;
         };
         let pod = self.pod(&name.0);
         let waiting = match &pod {
@@ -374,13 +394,16 @@ impl Platform for KubernetesPlatform {
             })
         };
         let (old, new) = (fields(spec), fields(&fresh.spec));
-        if let Some(claim) = self.claim(&name.0).filter(|_| spec.version != recipe.version) {
-            let change = json!({ "metadata": { "annotations": { labels::VERSION: recipe.version } } });
+        let moves = spec.version != recipe.version || spec.transport != recipe.transport;
+        if let Some(claim) = self.claim(&name.0).filter(|_| moves) {
+            let transport = render::transport_annotation(&recipe.transport);
+            let marks = json!({ labels::VERSION: recipe.version, labels::TRANSPORT: transport });
+            let change = json!({ "metadata": { "annotations": marks } });
             self.hands().change_claim(&claim.identity, change).await?;
         }
         if old != new {
             // A merge keeps what it does not name, so each field is emptied where it is not wanted any more.
-            let mut change = replacing(&old, new);
+            let mut change = patch::replacing(&old, new);
             // Until it serves with that.
             let since = spec.draining.clone().unwrap_or_else(|| format!("{:.3}", Timestamp::now()));
             if let Some(fields) = change.as_object_mut() {
@@ -440,16 +463,16 @@ impl Platform for KubernetesPlatform {
         Ok(())
     }
 
-    async fn add_authority(&self, _: Side) -> Result<(), KubernetesError> {
-        Err(KubernetesError::Gone(self.name.clone()))
+    async fn add_authority(&self, side: Side) -> Result<(), KubernetesError> {
+        self.another_authority(side).await
     }
 
-    async fn use_authority(&self, _: Side, _: &AuthorityId) -> Result<(), KubernetesError> {
-        Err(KubernetesError::Gone(self.name.clone()))
+    async fn use_authority(&self, side: Side, id: &AuthorityId) -> Result<(), KubernetesError> {
+        self.change_authorities(side, Authorities::appointing(id)).await
     }
 
-    async fn drop_authority(&self, _: Side, _: &AuthorityId) -> Result<(), KubernetesError> {
-        Err(KubernetesError::Gone(self.name.clone()))
+    async fn drop_authority(&self, side: Side, id: &AuthorityId) -> Result<(), KubernetesError> {
+        self.change_authorities(side, Authorities::without(id)).await
     }
 
     async fn record_formed(&self, cluster_id: ClusterId) -> Result<(), KubernetesError> {

@@ -8,7 +8,10 @@ use super::{
     slim::{ContainerStatus, PersistentVolumeClaim, Pod, PodStatus},
     store::{Identity, View},
 };
-use crate::api::{EtcdCluster, EtcdMember};
+use crate::{
+    api::{EtcdCluster, EtcdMember},
+    plan::Transport,
+};
 
 /// A Pod, as far as it matters.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -144,6 +147,8 @@ pub struct ClaimView {
     pub serial: Option<u64>,
     /// The version of etcd that ran on it.
     pub version: Option<String>,
+    /// How its member is reached.
+    pub transport: Transport,
 }
 
 impl ClaimView {
@@ -155,6 +160,9 @@ impl ClaimView {
             cluster_uid: claim.labels().get(labels::CLUSTER_UID).cloned(),
             created: claim.metadata.creation_timestamp.as_ref().map(|time| time.0),
             serial: annotation(labels::SERIAL).and_then(|text| text.parse().ok()),
+            transport: annotation(labels::TRANSPORT)
+                .and_then(|text| serde_json::from_str(&text).ok())
+                .unwrap_or_default(),
             version: annotation(labels::VERSION),
             phase: claim.status.phase,
             volume: claim.spec.volume_name,

@@ -1,11 +1,13 @@
 //! Making and reading certificates: ECDSA P-256, PKCS#8, PEM. It touches nothing but randomness; who keeps what is made
 //! here is the platform's business.
 
+mod authorities;
 mod authority;
 mod kept;
 mod read;
 mod secret;
 
+pub use authorities::{Authorities, Entries};
 pub use authority::{Authority, Issued, Request};
 pub use kept::kept;
 pub use read::{Certificate, bundle};

@@ -165,8 +165,10 @@ fn of_side(view: &View<'_>, side: Side) -> Option<Decision> {
 
 /// Why an authority that signs is to be replaced.
 fn due(world: &World, newest: &Authority, now: Timestamp) -> Option<String> {
-    // A wish of the future would never be fulfilled.
-    if world.desired.rotate.is_some_and(|asked| asked > newest.since && asked <= now) {
+    // Certificates tell whole seconds: one that was made in the second of the wish fulfils it. A wish of the future would
+    // never be fulfilled.
+    let since_then = |asked: Timestamp| newest.since.as_second() < asked.as_second();
+    if world.desired.rotate.is_some_and(|asked| since_then(asked) && asked <= now) {
         return Some("a new one was asked for".into());
     }
     (now >= renewal(newest.since, newest.until))

@@ -43,6 +43,33 @@ pub const ADDRESS_FLAGS: Refused = Refused {
     why: "is Quorate's own: it decides where a member listens and is reached",
 };
 
+/// Which certificates a member shows and asks for.
+pub const CERTIFICATE_FLAGS: Refused = Refused {
+    flags: &[
+        "auto-tls",
+        "cert-file",
+        "client-cert-allowed-hostname",
+        "client-cert-auth",
+        "client-cert-file",
+        "client-crl-file",
+        "client-key-file",
+        "key-file",
+        "peer-auto-tls",
+        "peer-cert-allowed-cn",
+        "peer-cert-allowed-hostname",
+        "peer-cert-file",
+        "peer-client-cert-auth",
+        "peer-client-cert-file",
+        "peer-client-key-file",
+        "peer-crl-file",
+        "peer-key-file",
+        "peer-trusted-ca-file",
+        "self-signed-cert-validity",
+        "trusted-ca-file",
+    ],
+    why: "is Quorate's own: spec.tls decides which certificates members show and ask for",
+};
+
 /// Where the data lies.
 pub const DATA_FLAGS: Refused = Refused {
     flags: &["data-dir", "unsafe-no-fsync", "wal-dir"],
@@ -71,8 +98,15 @@ pub const PERIODIC_CHECK_FLAGS: Refused = Refused {
 };
 
 /// All flags that `extraArgs` may not have, beside those in [`TYPED_FLAGS`].
-pub const REFUSED_FLAGS: [Refused; 6] =
-    [MEMBERSHIP_FLAGS, ADDRESS_FLAGS, DATA_FLAGS, CONFIG_FLAGS, LOG_FLAGS, PERIODIC_CHECK_FLAGS];
+pub const REFUSED_FLAGS: [Refused; 7] = [
+    MEMBERSHIP_FLAGS,
+    ADDRESS_FLAGS,
+    CERTIFICATE_FLAGS,
+    DATA_FLAGS,
+    CONFIG_FLAGS,
+    LOG_FLAGS,
+    PERIODIC_CHECK_FLAGS,
+];
 
 /// The flags that have a field of their own in `spec.etcd`, with that field; setting one twice would make the result
 /// depend on order.

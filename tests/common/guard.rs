@@ -27,6 +27,8 @@ pub struct Guard {
     pub assignment: Assignment,
     pub volume: PathBuf,
     pub pod: PathBuf,
+    /// The folder with its certificates.
+    pub certificates: PathBuf,
     address: String,
     metrics_url: String,
     binary: Binary,
@@ -46,7 +48,9 @@ impl Guard {
                 uid: format!("uid-of-{name}"),
                 version: binary.version,
                 options: Default::default(),
+                transport: Default::default(),
                 peer_url: url(),
+                second_peer_url: None,
                 client_url: url(),
                 // Nobody listens there: these members find each other by the URLs they are told.
                 peers: "127.0.0.77".into(),
@@ -54,6 +58,7 @@ impl Guard {
                 started: false,
                 alone: false,
             },
+            certificates: parent.join(name).join("certificates"),
             volume,
             pod,
             address: format!("127.0.0.1:{}", free_port()),
@@ -73,7 +78,7 @@ impl Guard {
             .args(["--peer-listen", &listen(&self.assignment.peer_url)])
             .args(["--metrics-listen", &self.metrics_url])
             .args([Path::new("--etcd"), &self.binary.path, Path::new("--volume"), &self.volume])
-            .args([Path::new("--pod-folder"), &self.pod])
+            .args([Path::new("--pod-folder"), &self.pod, Path::new("--certificates"), &self.certificates])
             .env(ASSIGNMENT, serde_json::to_string(&self.assignment).unwrap())
             // etcd would not start beside its flag.
             .env("ETCD_NAME", "another")

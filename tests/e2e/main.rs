@@ -33,6 +33,7 @@ mod rules;
 mod shell;
 mod storage;
 mod tell;
+mod tls;
 #[path = "../common/volumes.rs"]
 mod volumes;
 mod wrong;

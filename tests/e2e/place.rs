@@ -336,13 +336,18 @@ impl Place {
     /// Begins to put `rate` keys a second through the addresses of the client Service.
     pub fn load(&self, rate: u32) -> Loaded {
         let turn = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
+        Loaded { load: self.load_beside(rate), _turn: turn }
+    }
+
+    /// A load of a few puts a second, which does not wait for its turn.
+    pub fn load_beside(&self, rate: u32) -> Load {
         let endpoints = self.endpoints("demo");
         let start = Instant::now();
         while endpoints().len() < 3 {
             assert!(start.elapsed() < Duration::from_secs(20), "the client Service has {:?}", endpoints());
             std::thread::sleep(LOOK);
         }
-        Loaded { load: Load::at(endpoints, rate), _turn: turn }
+        Load::at(endpoints, rate)
     }
 }
 

@@ -16,7 +16,10 @@ use crate::{
         explain::{Explanation, Member},
     },
     kubernetes::{incarnation, render, views::MemberView},
-    member::guard::{self, words::VOLUME},
+    member::guard::{
+        self,
+        words::{CERTIFICATES, VOLUME},
+    },
     plan::status::ClusterStatus,
 };
 
@@ -106,7 +109,8 @@ fn member(object: &EtcdMember, status: &ClusterStatus, pod_ip: Option<IpAddr>) -
         // A guard leaves the check out when no quorum of its peers answers.
         let check = !started || status.is("Available");
         let data = Path::new(VOLUME).join("data");
-        guard::flags(&assignment, Some(admission.clone()), &addresses, &data, !started, check)
+        let certificates = Path::new(CERTIFICATES);
+        guard::flags(&assignment, Some(admission.clone()), &addresses, &data, certificates, !started, check)
     });
     Member { name, version: object.spec.version.to_string(), flags }
 }
@@ -117,7 +121,8 @@ fn domain(object: &EtcdMember, status: &ClusterStatus) -> Option<String> {
     let told = object.spec.admission.iter().flat_map(|told| &told.initial_cluster);
     let mut urls = listed.chain(told.map(|peer| (&peer.name, &peer.url)));
     urls.find_map(|(name, url)| {
-        let host = url.strip_prefix("http://")?.strip_prefix(name.as_str())?.strip_prefix('.')?;
+        let (_, host) = url.split_once("://")?;
+        let host = host.strip_prefix(name.as_str())?.strip_prefix('.')?;
         Some(host.rsplit_once(':')?.0.to_owned())
     })
 }

@@ -10,6 +10,7 @@ use super::meta;
 use crate::{
     api::{ClaimSpec, EtcdCluster, EtcdMember},
     kubernetes::labels,
+    plan::Transport,
 };
 
 /// The size of a volume that the spec says nothing about.
@@ -31,6 +32,7 @@ pub fn claim(member: &EtcdMember) -> Option<PersistentVolumeClaim> {
     let owner = goes_with_cluster.then(|| {
         vec![meta::owned_by::<EtcdCluster>(member.spec.cluster.clone(), member.spec.cluster_uid.clone())]
     });
+    let transport = transport_annotation(&member.spec.transport);
     let annotations = [
         (labels::SERIAL.to_owned(), member.spec.serial.to_string()),
         (labels::VERSION.to_owned(), member.spec.version.to_string()),
@@ -40,13 +42,24 @@ pub fn claim(member: &EtcdMember) -> Option<PersistentVolumeClaim> {
             name: Some(member.name_any()),
             namespace: member.namespace(),
             labels: Some(meta::member_labels(member)),
-            annotations: Some(annotations.into()),
+            annotations: Some(
+                annotations
+                    .into_iter()
+                    .chain(transport.map(|text| (labels::TRANSPORT.to_owned(), text)))
+                    .collect(),
+            ),
             owner_references: owner,
             ..ObjectMeta::default()
         },
         spec: Some(claim_spec(spec)),
         status: None,
     })
+}
+
+/// What the annotation [`labels::TRANSPORT`] says; `None` for plain text.
+pub fn transport_annotation(transport: &Transport) -> Option<String> {
+    let written = (!transport.is_default()).then(|| serde_json::to_string(transport));
+    written.and_then(Result::ok)
 }
 
 fn claim_spec(spec: Option<&ClaimSpec>) -> PersistentVolumeClaimSpec {

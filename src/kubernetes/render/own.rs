@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::pod;
 use crate::{
     kubernetes::labels,
-    member::guard::words::{self, CLIENT_PORT},
+    member::guard::words::{self, CLIENT_PORT, CLIENT_TLS_PORT},
 };
 
 /// Fields of a Pod, each with what to do instead.
@@ -65,7 +65,7 @@ pub(super) fn strip_pod(template: &Value) -> (Value, Vec<String>) {
         strip.fields(path, spec, POD_FIELDS);
         strip.list(path, spec, "readinessGates", |_, _, _| true);
         strip.list(path, spec, "volumes", |strip, path, volume| {
-            let own = named(volume, &[pod::DATA, pod::PROGRAM]);
+            let own = named(volume, &[pod::DATA, pod::PROGRAM, pod::CERTIFICATES_VOLUME]);
             if own {
                 strip.ignore(path, "it is the operator's own volume; use another name");
             }
@@ -104,7 +104,8 @@ pub(super) fn strip_service(template: &Value) -> (Value, Vec<String>) {
             );
         }
         strip.list(path, spec, "ports", |strip, path, port| {
-            if port.get("port").and_then(Value::as_u64) == Some(u64::from(CLIENT_PORT)) {
+            let number = port.get("port").and_then(Value::as_u64);
+            if [CLIENT_PORT, CLIENT_TLS_PORT].iter().any(|own| Some(u64::from(*own)) == number) {
                 let allowed = ["port", "nodePort", "appProtocol"];
                 strip.only(path, port, &allowed, "clients of etcd come by this port");
             }
@@ -235,7 +236,8 @@ impl Strip {
         });
         self.list(path, fields, "volumeMounts", |strip, path, mount| {
             let at = mount.get("mountPath").and_then(Value::as_str).unwrap_or_default();
-            let own = [words::VOLUME, words::POD_FOLDER].contains(&at.trim_end_matches('/'));
+            let own =
+                [words::VOLUME, words::POD_FOLDER, words::CERTIFICATES].contains(&at.trim_end_matches('/'));
             if own {
                 strip.ignore(path, &format!("{at} is the operator's own mount; use another path"));
             }

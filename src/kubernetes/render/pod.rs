@@ -4,27 +4,45 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use serde_json::{Map, Value, json};
 
-use super::{RenderError, Surroundings, Template, merge, meta, own, peer_domain, probes, template};
+use super::{
+    RenderError, Surroundings, Template, merge, meta, own, peer_domain, probes, secret::client_urls, template,
+};
 use crate::{
     api::{EmptyDir, EtcdMember},
     kubernetes::labels,
     member::guard::words::{
-        ASSIGNMENT, Assignment, CLIENT_PORT, GUARD_PORT, METRICS_PORT, PEER_PORT, POD_FOLDER, VOLUME,
+        ASSIGNMENT, Assignment, CERTIFICATES, CLIENT_PORT, CLIENT_TLS_PORT, GUARD_PORT, METRICS_PORT,
+        PEER_PORT, PEER_TLS_PORT, POD_FOLDER, VOLUME,
     },
-    plan::{MemberName, PeerDomain, Scheme},
+    plan::{MemberName, PeerDomain, Scheme, Sides, transport::Channel},
 };
 
 /// The volume with the member's data.
 pub(super) const DATA: &str = "data";
 /// The volume with the guard's program.
 pub(super) const PROGRAM: &str = "quorate";
+/// The volume with the member's certificates.
+pub(super) const CERTIFICATES_VOLUME: &str = "quorate-tls";
+/// The mode of its files: of the group that the processes belong to, since the owner of a mounted file is root.
+const CERTIFICATES_MODE: i32 = 0o440;
 /// Where the init container sees the folder of the program: its image has a file in the place of the other one.
 const PROGRAM_FOLDER: &str = "/program";
 /// The variable with the address of the Pod.
 const POD_IP: &str = "POD_IP";
-/// The ports of a member.
-pub(super) const PORTS: [(&str, u16); 4] =
-    [("client", CLIENT_PORT), ("peer", PEER_PORT), ("metrics", METRICS_PORT), ("guard", GUARD_PORT)];
+/// The ports of a member. Those of the schemes under which it does not listen are not in its Pod.
+pub(super) const PORTS: [(&str, u16); 6] = [
+    (CLIENT, CLIENT_PORT),
+    (CLIENT_TLS, CLIENT_TLS_PORT),
+    (PEER, PEER_PORT),
+    (PEER_TLS, PEER_TLS_PORT),
+    ("metrics", METRICS_PORT),
+    ("guard", GUARD_PORT),
+];
+/// The names of its listeners.
+pub(super) const CLIENT: &str = "client";
+pub(super) const CLIENT_TLS: &str = "client-tls";
+const PEER: &str = "peer";
+const PEER_TLS: &str = "peer-tls";
 
 /// Who the processes are: nobody that owns anything else.
 const USER: i64 = 65532;
@@ -58,14 +76,19 @@ pub fn pod(member: &EtcdMember, started: bool, around: &Surroundings) -> Result<
 /// must not find every Pod out of date.
 pub fn pod_fingerprint(member: &EtcdMember) -> String {
     let spec = &member.spec;
-    meta::fingerprint(&json!({
+    let mut value = json!({
         "version": spec.version,
         "image": spec.image,
         "imagePullPolicy": spec.image_pull_policy,
         "options": spec.options,
         "storage": spec.storage.as_ref().map(|storage| &storage.empty_dir),
         "podTemplate": spec.pod_template,
-    }))
+    });
+    // Not before there is something to say: members of plain text keep their Pods.
+    if let Some(fields) = value.as_object_mut().filter(|_| !spec.transport.is_default()) {
+        fields.insert("transport".to_owned(), json!(spec.transport));
+    }
+    meta::fingerprint(&value)
 }
 
 /// The Pod as it is without a template.
@@ -101,10 +124,7 @@ fn own_part(member: &EtcdMember, started: bool, around: &Surroundings) -> Result
             "topologySpreadConstraints": spread(cluster),
             "initContainers": [guard(around)],
             "containers": [etcd(member, started, around)?],
-            "volumes": [
-                data_volume(member),
-                {"name": PROGRAM, "emptyDir": {"sizeLimit": "64Mi"}},
-            ],
+            "volumes": volumes(member),
         },
     }))
 }
@@ -126,7 +146,20 @@ fn guard(around: &Surroundings) -> Value {
 
 fn etcd(member: &EtcdMember, started: bool, around: &Surroundings) -> Result<Value, serde_json::Error> {
     let peers = peer_domain(&member.spec.cluster, &around.namespace, &around.cluster_domain);
-    let ports = PORTS.map(|(name, port)| json!({"name": name, "containerPort": port, "protocol": "TCP"}));
+    let Sides { peer: Channel { listen: peer, .. }, client: Channel { listen: client, .. } } =
+        &member.spec.transport;
+    let listens = |name: &str| match name {
+        CLIENT => client.has(Scheme::Http),
+        CLIENT_TLS => client.has(Scheme::Https),
+        PEER => peer.has(Scheme::Http),
+        PEER_TLS => peer.has(Scheme::Https),
+        _ => true,
+    };
+    let ports: Vec<_> = PORTS
+        .into_iter()
+        .filter(|(name, _)| listens(name))
+        .map(|(name, port)| json!({"name": name, "containerPort": port, "protocol": "TCP"}))
+        .collect();
     let mut container = json!({
         "name": labels::CONTAINER,
         "image": member.spec.image,
@@ -140,10 +173,7 @@ fn etcd(member: &EtcdMember, started: bool, around: &Surroundings) -> Result<Val
         "livenessProbe": probes::liveness(),
         "readinessProbe": probes::readiness(),
         "terminationMessagePolicy": "FallbackToLogsOnError",
-        "volumeMounts": [
-            {"name": DATA, "mountPath": VOLUME},
-            {"name": PROGRAM, "mountPath": POD_FOLDER},
-        ],
+        "volumeMounts": mounts(member),
     });
     pull(&mut container, member.spec.image_pull_policy.as_ref());
     Ok(container)
@@ -180,18 +210,41 @@ fn literal(value: &str) -> String {
 /// What the guard of a member is told. `peers` is the domain of the cluster's members, see [`super::peer_domain`].
 pub fn assignment(member: &EtcdMember, started: bool, peers: String) -> Assignment {
     let name = MemberName(member.name_any());
+    let transport = member.spec.transport.clone();
+    let (peer_url, second_peer_url) = PeerDomain(peers.clone()).peer_urls(&name, transport.peer.listen);
     Assignment {
         uid: meta::uid(member),
         version: member.spec.version,
         options: member.spec.options.clone(),
-        peer_url: PeerDomain(peers.clone()).peer_url(&name, Scheme::Http),
-        client_url: format!("http://{name}.{peers}:{CLIENT_PORT}"),
+        peer_url,
+        second_peer_url,
+        client_url: client_urls(&name.0, &peers, transport.client.listen).join(","),
+        transport,
         admission: member.spec.admission.clone(),
         name,
         peers,
         started,
         alone: member.annotations().contains_key(labels::ALONE),
     }
+}
+
+fn volumes(member: &EtcdMember) -> Vec<Value> {
+    let mut all = vec![data_volume(member), json!({"name": PROGRAM, "emptyDir": {"sizeLimit": "64Mi"}})];
+    if !member.spec.transport.is_default() {
+        let secret = labels::member_secret(&member.name_any());
+        let source = json!({"secretName": secret, "defaultMode": CERTIFICATES_MODE});
+        all.push(json!({"name": CERTIFICATES_VOLUME, "secret": source}));
+    }
+    all
+}
+
+fn mounts(member: &EtcdMember) -> Vec<Value> {
+    let mut all =
+        vec![json!({"name": DATA, "mountPath": VOLUME}), json!({"name": PROGRAM, "mountPath": POD_FOLDER})];
+    if !member.spec.transport.is_default() {
+        all.push(json!({"name": CERTIFICATES_VOLUME, "mountPath": CERTIFICATES, "readOnly": true}));
+    }
+    all
 }
 
 fn data_volume(member: &EtcdMember) -> Value {

@@ -1,6 +1,7 @@
 //! What the guard knows now, between those who ask at its port and the work it does.
 
 use std::{
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -9,11 +10,17 @@ use jiff::Timestamp;
 use tokio::sync::Notify;
 
 use super::{
+    certificates,
     judge::{Facts, Owner, Peers, Verdict, VolumeMark, judge},
     places::Places,
     words::{Assignment, GuardState, Phase, Start},
 };
-use crate::{member::Snapshots, plan::Admission, process::files::FileError};
+use crate::{
+    etcd::Credentials,
+    member::Snapshots,
+    plan::{Admission, Peer},
+    process::files::FileError,
+};
 
 /// How long a member that knows how to enter the cluster waits for the word: the operator may be down.
 const ALONE: Duration = Duration::from_secs(15);
@@ -23,6 +30,8 @@ const ALONE: Duration = Duration::from_secs(15);
 pub(super) struct Desk {
     pub(super) assignment: Assignment,
     pub(super) places: Places,
+    /// The folder of the member's certificates.
+    certificates: PathBuf,
     pub(super) snapshots: Arc<Snapshots>,
     began: Instant,
     now: Mutex<Now>,
@@ -56,7 +65,7 @@ pub(super) enum Objection {
 }
 
 impl Desk {
-    pub(super) fn new(assignment: Assignment, places: Places) -> Self {
+    pub(super) fn new(assignment: Assignment, places: Places, certificates: PathBuf) -> Self {
         // What was told later than the Pod was made is newer, and came with the word.
         let saved = places.saved_admission();
         let now = Now {
@@ -71,6 +80,7 @@ impl Desk {
         Self {
             assignment,
             places,
+            certificates,
             snapshots,
             began: Instant::now(),
             now: Mutex::new(now),
@@ -101,6 +111,24 @@ impl Desk {
             peers,
             word: now.word,
         })
+    }
+
+    /// Why etcd can't be started with the member's certificates that are there now.
+    pub(super) fn certificates_due(&self) -> Result<(), String> {
+        certificates::check(&self.assignment, &self.certificates, Timestamp::now())
+    }
+
+    /// How the guard talks to members now.
+    pub(super) fn credentials(&self) -> Credentials {
+        match self.assignment.transport.is_default() {
+            true => Credentials::default(),
+            false => certificates::credentials(&self.assignment, &self.certificates),
+        }
+    }
+
+    /// The folder of the member's certificates.
+    pub(super) fn certificates(&self) -> &Path {
+        &self.certificates
     }
 
     /// How the member enters the cluster, as far as that is known.
@@ -150,7 +178,8 @@ impl Desk {
     pub(super) fn take(&self, start: Start) -> Result<(), Objection> {
         let Assignment { name, peer_url, .. } = &self.assignment;
         let admission = start.admission;
-        if !admission.initial_cluster.iter().any(|peer| peer.name == name.0 && peer.url == *peer_url) {
+        let own = |peer: &Peer| peer.name == name.0 && self.assignment.is_at(&peer.url);
+        if !admission.initial_cluster.iter().any(own) {
             return Err(Objection::Nonsense(format!(
                 "the initial cluster does not name member {name} with its peer URL {peer_url}"
             )));
@@ -186,7 +215,7 @@ impl Desk {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::{ClusterState, MemberName, Peer};
+    use crate::plan::{ClusterState, MemberName};
 
     fn desk(folder: &std::path::Path, admission: Option<Admission>) -> Desk {
         let assignment = Assignment {
@@ -194,14 +223,16 @@ mod tests {
             uid: "u-1".into(),
             version: "3.6.16".parse().unwrap(),
             options: Default::default(),
+            transport: Default::default(),
             peer_url: "http://a:2380".into(),
+            second_peer_url: None,
             client_url: "http://a:2379".into(),
             peers: "demo".into(),
             admission,
             started: false,
             alone: false,
         };
-        Desk::new(assignment, Places::new(folder, folder))
+        Desk::new(assignment, Places::new(folder, folder), folder.to_owned())
     }
 
     fn admission(token: &str) -> Admission {

@@ -5,9 +5,9 @@ use std::time::Duration;
 use futures::future::join_all;
 
 use crate::{
-    etcd::{Endpoint, MemberClient, PeerMember, http::Http},
+    etcd::{Credentials, Endpoint, MemberClient, PeerMember, http::Http},
     member::Addresses,
-    plan::{MemberId, Report},
+    plan::{MemberId, Report, Scheme},
 };
 
 /// How long all of it may take; a Pod that is deleted is killed in the end.
@@ -32,8 +32,8 @@ pub(super) async fn hand_over(http: &Http, addresses: &Addresses) {
 
 async fn attempt(http: &Http, addresses: &Addresses) -> Result<Option<MemberId>, String> {
     let endpoint = Endpoint {
-        client_url: local(&addresses.listen_client_url),
-        peer_url: local(&addresses.listen_peer_url),
+        client_url: local(first(&addresses.listen_client_url)),
+        peer_url: local(first(&addresses.listen_peer_url)),
         metrics_url: addresses.listen_metrics_url.as_deref().map(local),
     };
     let peers = format!("{}/members", endpoint.peer_url.trim_end_matches('/'));
@@ -56,7 +56,7 @@ async fn attempt(http: &Http, addresses: &Addresses) -> Result<Option<MemberId>,
 /// What a voter says of itself at its client URL, if it answers just now.
 async fn ask(http: &Http, member: &PeerMember) -> Option<Report> {
     let endpoint = Endpoint {
-        client_url: member.client_urls.first()?.clone(),
+        client_url: usable(member.client_urls.iter().map(String::as_str), http.credentials())?.to_owned(),
         peer_url: member.peer_urls.first()?.clone(),
         metrics_url: None,
     };
@@ -71,6 +71,19 @@ fn choose(own: &Report, others: impl Iterator<Item = Report>) -> Option<MemberId
         one.cluster_id == own.cluster_id && one.leader == Some(own.id) && one.ready && !one.learner
     });
     fit.max_by_key(|one| (one.raft_index, one.id)).map(|one| one.id)
+}
+
+/// The first of several URLs that are separated by commas.
+fn first(urls: &str) -> &str {
+    urls.split(',').next().unwrap_or(urls)
+}
+
+/// The first of some client URLs that can be used with these credentials.
+pub(super) fn usable<'u>(
+    mut urls: impl Iterator<Item = &'u str>,
+    credentials: &Credentials,
+) -> Option<&'u str> {
+    urls.find(|url| Scheme::of(url) == Scheme::Http || credentials.client.is_some())
 }
 
 /// The URL by which a process of this machine reaches what listens there.

@@ -4,6 +4,7 @@
 //! port, the peers' URLs and, to hand leadership over before it stops, their client URLs. It decides nothing about the
 //! cluster.
 
+mod certificates;
 mod command;
 mod desk;
 mod etcd;

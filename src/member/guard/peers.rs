@@ -11,11 +11,11 @@ use futures::future::join_all;
 use super::{
     judge::Peers,
     names::Host,
-    words::{Assignment, PEER_PORT},
+    words::{Assignment, PEER_PORT, PEER_TLS_PORT},
 };
 use crate::{
     etcd::{PeerMember, http::Http},
-    plan::{Admission, quorum},
+    plan::{Admission, Scheme, quorum},
 };
 
 /// How long all of it may take: a start waits for the answers.
@@ -33,38 +33,60 @@ pub struct Heard {
 
 /// Asks every address that a peer may have, all at once.
 pub async fn ask(http: &Http, assignment: &Assignment, admission: Option<&Admission>) -> Heard {
+    let asked = [Scheme::Http, Scheme::Https].map(async |scheme| {
+        let lists = lists(http, scheme, hosts(assignment, admission, scheme)).await;
+        heard(assignment, admission, &lists)
+    });
+    // A peer that listens under both schemes answers twice, so those who answered are counted under each for itself.
+    let said = join_all(asked).await;
+    Heard {
+        peers: said.iter().map(|heard| heard.peers).max_by_key(rank).unwrap_or(Peers::Silent),
+        quorum: said.iter().any(|heard| heard.quorum),
+    }
+}
+
+/// The lists that are told at these hosts under a scheme.
+async fn lists(http: &Http, scheme: Scheme, hosts: BTreeSet<Host>) -> Vec<Vec<PeerMember>> {
     let until = Instant::now() + PATIENCE;
     let left = || until.saturating_duration_since(Instant::now());
-    let hosts = hosts(assignment, admission);
     let found = join_all(hosts.iter().map(|host| tokio::time::timeout(left(), host.addresses()))).await;
     // One member may be found by several names.
     let addresses: BTreeSet<SocketAddr> = found.into_iter().flatten().flatten().collect();
     let answers = join_all(addresses.into_iter().map(|address| async move {
-        let reply = http.get(&format!("http://{address}/members"), left()).await.ok()?;
+        let reply = http.get(&format!("{}://{address}/members", scheme.name()), left()).await.ok()?;
         PeerMember::list(&reply.body).ok().filter(|_| reply.status == 200)
     }));
-    let lists: Vec<_> = answers.await.into_iter().flatten().collect();
-    heard(assignment, admission, &lists)
+    answers.await.into_iter().flatten().collect()
 }
 
 /// The hosts of all members by the name that stands for all of them, and those that it was told.
-fn hosts(assignment: &Assignment, admission: Option<&Admission>) -> BTreeSet<Host> {
-    let port = Host::of(&assignment.peer_url).map_or(PEER_PORT, |own| own.port);
-    let all = Host { name: assignment.peers.clone(), port };
+fn hosts(assignment: &Assignment, admission: Option<&Admission>, scheme: Scheme) -> BTreeSet<Host> {
+    let own = [Some(&assignment.peer_url), assignment.second_peer_url.as_ref()].into_iter().flatten();
+    let all = own.map(|url| (Host { name: assignment.peers.clone(), port: port(url) }, Scheme::of(url)));
     let told = admission.into_iter().flat_map(|one| &one.initial_cluster);
-    told.filter_map(|peer| Host::of(&peer.url)).chain([all]).collect()
+    let told = told.filter_map(|peer| Some((Host::of(&peer.url)?, Scheme::of(&peer.url))));
+    told.chain(all).filter(|(_, of)| *of == scheme).map(|(host, _)| host).collect()
 }
 
-/// What the lists say together. That it was started once is believed if only one says so.
-fn heard(assignment: &Assignment, admission: Option<&Admission>, lists: &[Vec<PeerMember>]) -> Heard {
-    let said = lists.iter().map(|list| of_list(assignment, admission, list));
-    let rank = |peers: &Peers| match peers {
+fn port(url: &str) -> u16 {
+    let usual = if Scheme::of(url) == Scheme::Https { PEER_TLS_PORT } else { PEER_PORT };
+    Host::of(url).map_or(usual, |host| host.port)
+}
+
+/// Who knows more is believed.
+fn rank(peers: &Peers) -> u8 {
+    match peers {
         Peers::NotAsked | Peers::Silent => 0,
         Peers::Absent => 1,
         Peers::Otherwise => 2,
         Peers::Unstarted => 3,
         Peers::Started => 4,
-    };
+    }
+}
+
+/// What the lists say together. That it was started once is believed if only one says so.
+fn heard(assignment: &Assignment, admission: Option<&Admission>, lists: &[Vec<PeerMember>]) -> Heard {
+    let said = lists.iter().map(|list| of_list(assignment, admission, list));
     let members = lists.iter().map(Vec::len).max().unwrap_or_default();
     Heard {
         peers: said.max_by_key(rank).unwrap_or(Peers::Silent),
@@ -73,8 +95,9 @@ fn heard(assignment: &Assignment, admission: Option<&Admission>, lists: &[Vec<Pe
 }
 
 fn of_list(assignment: &Assignment, admission: Option<&Admission>, list: &[PeerMember]) -> Peers {
-    let own =
-        |one: &&PeerMember| one.name == assignment.name.0 || one.peer_urls.contains(&assignment.peer_url);
+    let own = |one: &&PeerMember| {
+        one.name == assignment.name.0 || one.peer_urls.iter().any(|url| assignment.is_at(url))
+    };
     let listed: BTreeSet<_> = list.iter().flat_map(|one| &one.peer_urls).collect();
     match list.iter().find(own) {
         // A founder has its name from the beginning, so only the client URL says that it has started.
@@ -102,7 +125,9 @@ mod tests {
             uid: "u-1".into(),
             version: "3.6.16".parse().unwrap(),
             options: Default::default(),
+            transport: Default::default(),
             peer_url: "http://a.demo:2380".into(),
+            second_peer_url: None,
             client_url: "http://a.demo:2379".into(),
             peers: "demo".into(),
             admission: None,
@@ -185,10 +210,12 @@ mod tests {
         let names = |hosts: BTreeSet<Host>| -> Vec<_> {
             hosts.into_iter().map(|host| format!("{}:{}", host.name, host.port)).collect()
         };
-        assert_eq!(
-            names(hosts(&assignment(), Some(&admission))),
-            ["a.demo:2380", "b.demo:2380", "demo:2380"]
-        );
-        assert_eq!(names(hosts(&assignment(), None)), ["demo:2380"]);
+        let (mut own, http, https) = (assignment(), Scheme::Http, Scheme::Https);
+        assert_eq!(names(hosts(&own, Some(&admission), http)), ["a.demo:2380", "b.demo:2380", "demo:2380"]);
+        assert_eq!(names(hosts(&own, None, http)), ["demo:2380"]);
+        assert_eq!(names(hosts(&own, Some(&admission), https)), [""; 0]);
+        own.second_peer_url = Some("https://a.demo:2383".into());
+        admission.initial_cluster.push(Peer { name: "d".into(), url: "https://d.demo:2383".into() });
+        assert_eq!(names(hosts(&own, Some(&admission), https)), ["d.demo:2383", "demo:2383"]);
     }
 }

@@ -39,6 +39,8 @@ pub struct Setup {
     pub volume: PathBuf,
     /// The folder that lives as long as the Pod.
     pub pod_folder: PathBuf,
+    /// The folder of the member's certificates.
+    pub certificates: PathBuf,
     /// Where the guard answers.
     pub listen: SocketAddr,
     /// Where etcd listens and is reached.
@@ -84,7 +86,6 @@ struct Ready {
 
 struct Guard {
     desk: Arc<Desk>,
-    http: Http,
     etcd: PathBuf,
     addresses: Addresses,
 }
@@ -94,17 +95,16 @@ struct Guard {
 /// # Errors
 /// When it can't do its work at all.
 pub async fn run(setup: Setup) -> Result<u8, GuardError> {
-    let Setup { assignment, etcd, volume, pod_folder, listen: address, addresses } = setup;
+    let Setup { assignment, etcd, volume, pod_folder, certificates, listen: address, addresses } = setup;
     let mut told = Told::listen().map_err(GuardError::Signals)?;
     let failed = |source| GuardError::Listen { address, source };
     let listener = TcpListener::bind(address).await.map_err(failed)?;
-    let desk = Arc::new(Desk::new(assignment, Places::new(&volume, &pod_folder)));
-    let http = Http::new();
+    let desk = Arc::new(Desk::new(assignment, Places::new(&volume, &pod_folder), certificates));
     let readiness = Readiness {
-        http: http.clone(),
+        http: Http::new(),
         url: addresses.listen_metrics_url.as_deref().map(|url| format!("{}/readyz", leave::local(url))),
     };
-    let guard = Guard { desk: Arc::clone(&desk), http, etcd, addresses };
+    let guard = Guard { desk: Arc::clone(&desk), etcd, addresses };
     tokio::select! {
         ended = server::serve(listener, desk, readiness) => {
             Err(failed(ended.err().unwrap_or_else(|| io::ErrorKind::ConnectionAborted.into())))
@@ -139,6 +139,13 @@ impl Guard {
         let mut resolved = None;
         loop {
             let verdict = self.desk.judge(heard.map_or(Peers::NotAsked, |heard| heard.peers));
+            if let (Verdict::Ask | Verdict::Start { .. }, Err(why)) = (&verdict, self.desk.certificates_due())
+            {
+                // What was never started may be told anew meanwhile.
+                let first = verdict != Verdict::Start { first: false };
+                self.rest(if first { Phase::Waiting } else { Phase::Refused }, why).await;
+                continue;
+            }
             match (verdict, heard.take()) {
                 (Verdict::Start { first }, Some(heard)) => {
                     let alone = self.forgets_others();
@@ -164,6 +171,11 @@ impl Guard {
         assignment.alone && before
     }
 
+    /// A client of the members, with the certificates that are there now.
+    fn http(&self) -> Http {
+        Http::with(self.desk.credentials())
+    }
+
     async fn rest(&self, phase: Phase, why: String) {
         self.desk.show(phase, Some(why));
         tokio::select! {
@@ -173,7 +185,7 @@ impl Guard {
     }
 
     async fn ask(&self, admission: Option<&Admission>) -> Heard {
-        peers::ask(&self.http, &self.desk.assignment, admission).await
+        peers::ask(&self.http(), &self.desk.assignment, admission).await
     }
 
     /// Looks for the names that etcd will look for, once, then asks the peers; nothing when it was told anew meanwhile.
@@ -219,6 +231,7 @@ impl Guard {
             self.desk.admission(),
             &self.addresses,
             &self.desk.places.data(),
+            self.desk.certificates(),
             ready.first,
             ready.initial_check,
         );
@@ -255,7 +268,7 @@ impl Guard {
             }
         }
         self.desk.show(Phase::Stopping, None);
-        leave::hand_over(&self.http, &self.addresses).await;
+        leave::hand_over(&self.http(), &self.addresses).await;
         etcd::end(child).await;
         Ok(None)
     }

@@ -14,9 +14,10 @@ use tokio::{net::TcpListener, time::Instant};
 
 use super::{
     desk::{Desk, Objection},
+    leave,
     words::{Start, TakeSnapshot},
 };
-use crate::etcd::{Credentials, http::Http};
+use crate::etcd::http::Http;
 
 /// The largest word that is read, in bytes. An admission of nine members is two kilobytes.
 const LIMIT: usize = 64 * 1024;
@@ -102,7 +103,10 @@ async fn snapshot(State(desk): State<Arc<Desk>>, headers: HeaderMap, body: Bytes
     }
     match serde_json::from_slice::<TakeSnapshot>(&body) {
         Ok(wanted) => {
-            desk.snapshots.begin(desk.assignment.client_url.clone(), Credentials::default(), wanted.to);
+            let credentials = desk.credentials();
+            let urls = desk.assignment.client_url.split(',');
+            let url = leave::usable(urls, &credentials).unwrap_or(&desk.assignment.client_url);
+            desk.snapshots.begin(url.to_owned(), credentials, wanted.to);
             (StatusCode::ACCEPTED, String::new())
         }
         Err(error) => (StatusCode::BAD_REQUEST, format!("the body names no minor version: {error}\n")),

@@ -4,7 +4,9 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::plan::{Admission, EtcdOptions, EtcdVersion, MemberName, Snapshot, version::Minor};
+use crate::plan::{
+    Admission, EtcdOptions, EtcdVersion, MemberName, Side, Snapshot, Transport, version::Minor,
+};
 
 /// The environment variable of the container that holds the [`Assignment`] as JSON.
 pub const ASSIGNMENT: &str = "QUORATE_MEMBER";
@@ -12,14 +14,45 @@ pub const ASSIGNMENT: &str = "QUORATE_MEMBER";
 pub const GUARD_PORT: u16 = 2382;
 /// The port of etcd for clients.
 pub const CLIENT_PORT: u16 = 2379;
+/// The port of etcd for clients under TLS.
+pub const CLIENT_TLS_PORT: u16 = 2384;
 /// The port of etcd for its peers.
 pub const PEER_PORT: u16 = 2380;
+/// The port of etcd for its peers under TLS.
+pub const PEER_TLS_PORT: u16 = 2383;
 /// The port of etcd for health and metrics.
 pub const METRICS_PORT: u16 = 2381;
 /// Where the member's volume is mounted. The data folder is `data` in it.
 pub const VOLUME: &str = "/var/lib/etcd";
 /// The folder that lives as long as the Pod: the program, and the marks that outlive a restart of the container.
 pub const POD_FOLDER: &str = "/quorate";
+/// Where the member's certificates are mounted, under the names that [`certificate_file`], [`key_file`] and
+/// [`authorities_file`] give.
+pub const CERTIFICATES: &str = "/etc/quorate";
+
+/// The file with a member's certificate of a side.
+pub fn certificate_file(side: Side) -> &'static str {
+    match side {
+        Side::Peer => "peer.crt",
+        Side::Client => "server.crt",
+    }
+}
+
+/// The file with its key.
+pub fn key_file(side: Side) -> &'static str {
+    match side {
+        Side::Peer => "peer.key",
+        Side::Client => "server.key",
+    }
+}
+
+/// The file with the certificates of the authorities that the member trusts.
+pub fn authorities_file(side: Side) -> &'static str {
+    match side {
+        Side::Peer => "peer-ca.crt",
+        Side::Client => "client-ca.crt",
+    }
+}
 
 /// What a guard is told when its Pod is made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,9 +67,15 @@ pub struct Assignment {
     /// What the spec says about etcd.
     #[serde(default)]
     pub options: EtcdOptions,
-    /// Where its peers reach it.
+    /// How it is reached, and whom it trusts.
+    #[serde(default, skip_serializing_if = "Transport::is_default")]
+    pub transport: Transport,
+    /// Where its peers reach it; in plain text, while it listens under both schemes.
     pub peer_url: String,
-    /// Where clients reach it.
+    /// Where its peers reach it under TLS, while it listens under both schemes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub second_peer_url: Option<String>,
+    /// Where clients reach it; several URLs are separated by commas.
     pub client_url: String,
     /// The DNS name that resolves to the addresses of all members, whether ready or not.
     pub peers: String,
@@ -49,6 +88,13 @@ pub struct Assignment {
     /// Whether no other volume of its cluster is left: at its first start on this volume it forgets the other members.
     #[serde(default)]
     pub alone: bool,
+}
+
+impl Assignment {
+    /// Whether its peers reach it at a URL.
+    pub fn is_at(&self, peer_url: &str) -> bool {
+        self.peer_url == peer_url || self.second_peer_url.as_deref() == Some(peer_url)
+    }
 }
 
 /// `POST /start`: the word on which a member starts for the first time.

@@ -48,10 +48,16 @@ fn dropped() -> World {
 
 #[test]
 fn step_by_step() {
+    let moment = std::time::Duration::from_millis(900);
     check([
         ("nothing is asked for", peers(), "settled"),
         ("asked for", peers().with(asked), "AddAuthority"),
         ("in the future", peers().with(|w| w.desired.rotate = Some(ago(-60))), "settled"),
+        (
+            "one was made in the same second",
+            peers().with(|w| w.desired.rotate = Some(ago(1000) + moment)),
+            "settled",
+        ),
         ("one was made since", peers().with(|w| w.desired.rotate = Some(ago(2000))), "settled"),
         (
             "two thirds of its life are over",

@@ -212,8 +212,11 @@ impl CertificateCache {
         };
         let (client, peer) = (config(Side::Client)?, config(Side::Peer)?);
         let ends = client.iter().chain(&peer).map(|(_, until)| renewal(now, *until)).min();
-        let credentials =
-            Credentials { client: client.map(|(config, _)| config), peer: peer.map(|(config, _)| config) };
+        let credentials = Credentials {
+            client: client.map(|(config, _)| config),
+            peer: peer.map(|(config, _)| config),
+            ..Credentials::default()
+        };
         *made = Some(Made { from, until: ends.unwrap_or(Timestamp::MAX), credentials: credentials.clone() });
         Ok(credentials)
     }

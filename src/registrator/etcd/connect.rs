@@ -48,7 +48,7 @@ pub(super) async fn connect(access: &Access, url: &str) -> Result<Client, Connec
     // Not etcd-client's own balanced channel: that one hides which endpoint is down.
     let channel = match url.starts_with("https://") {
         false => endpoint.connect_with_connector_lazy(connector()),
-        true => endpoint.connect_with_connector_lazy(secured(speaking_h2(&tls(access)?))),
+        true => endpoint.connect_with_connector_lazy(secured(speaking_h2(&tls(access)?), None)),
     };
     let channel = tower::ServiceExt::map_err(channel, tower::BoxError::from);
     let mut options = ConnectOptions::new().with_require_leader(true);

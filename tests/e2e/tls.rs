@@ -1,0 +1,209 @@
+//! Clusters under TLS: born so, moved there and back, with Secrets that are hurt, lost or somebody else's.
+
+use std::{
+    collections::BTreeMap,
+    net::TcpStream,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use jiff::Timestamp;
+use k8s_openapi::{ByteString, api::core::v1::Secret};
+use kube::{ResourceExt, api::ListParams};
+use quorate::{
+    pki::{Certificate, SecretKey},
+    plan::status::ClusterStatus,
+};
+use rustls::{ClientConnection, pki_types::ServerName};
+
+use crate::{place::Place, tell::planned};
+
+const MANAGED: &str = "size: 3\ntls: {peer: {mode: Managed}, client: {mode: Managed}}";
+const BESIDE: &str = "size: 3\ntls: {peer: {mode: Managed}, client: {mode: Managed, plaintext: true}}";
+const DISABLED: &str = "size: 3\ntls: {peer: {mode: Disabled}, client: {mode: Disabled}}";
+/// Two rolls, and three changes of URLs between them.
+const MOVED: Duration = Duration::from_secs(240);
+/// Two rolls, and two minutes before and after the second authority signs.
+const ROTATED: Duration = Duration::from_secs(420);
+/// How soon a Secret that is hurt is told or healed.
+const TOLD: Duration = Duration::from_secs(30);
+
+fn secret(place: &Place, name: &str) -> Option<BTreeMap<String, String>> {
+    let found = place.wait_for(place.api::<Secret>().get_opt(name)).expect("an answer")?;
+    let text = |(name, bytes): (String, ByteString)| (name, String::from_utf8(bytes.0).unwrap());
+    Some(found.data.unwrap_or_default().into_iter().map(text).collect())
+}
+
+/// How a member answers whoever shows this certificate at its port for clients under TLS.
+fn shake_hands(place: &Place, member: &str, own: Option<(&str, &str)>) -> Result<(), String> {
+    let authorities = &secret(place, "demo-client").unwrap()["ca.crt"];
+    let key = own.map(|(certificate, key)| (certificate, SecretKey::new(key)));
+    let own = key.as_ref().map(|(certificate, key)| (*certificate, key));
+    let config = quorate::etcd::tls_config(authorities, own).map_err(|error| error.to_string())?;
+    let name = ServerName::try_from(format!("demo.{}.svc", place.kubectl.name())).unwrap();
+    let mut session = ClientConnection::new(Arc::new(config), name).unwrap();
+    let mut stream = TcpStream::connect((place.address(member).as_str(), 2384)).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    let mut tls = rustls::Stream::new(&mut session, &mut stream);
+    let ask = b"GET /version HTTP/1.1\r\nHost: etcd\r\nConnection: close\r\n\r\n";
+    std::io::Write::write_all(&mut tls, ask).map_err(|error| error.to_string())?;
+    let mut answer = [0; 12];
+    std::io::Read::read_exact(&mut tls, &mut answer).map_err(|error| error.to_string())?;
+    assert_eq!(&answer, b"HTTP/1.1 200");
+    Ok(())
+}
+
+/// Waits until something about the Secrets is as it should be.
+fn soon(what: &str, done: impl Fn() -> bool) {
+    let began = Instant::now();
+    while !done() {
+        assert!(began.elapsed() < TOLD * 4, "{what}: not within {TOLD:?}");
+        std::thread::sleep(Duration::from_millis(300));
+    }
+    println!("{what}: {:.1} s", began.elapsed().as_secs_f64());
+}
+
+fn restarts(place: &Place) -> Vec<Option<String>> {
+    place.names().iter().map(|name| place.pod_uid(name)).collect()
+}
+
+#[test]
+fn a_cluster_is_born_under_tls_and_its_secrets_are_looked_after() {
+    let place = Place::new("quorate-tls");
+    place.apply("demo", MANAGED);
+    let took = place.wait_ready("demo", 3);
+    println!("three members under TLS: {:.1} s", took.as_secs_f64());
+    let status = place.status("demo");
+    assert!(status.members.iter().all(|one| one.peer_url.starts_with("https://")), "{status:?}");
+    assert!(status.members.iter().all(|one| one.client_url.starts_with("https://")), "{status:?}");
+
+    let member = place.follower();
+    let clients = secret(&place, "demo-client").unwrap();
+    let peers = secret(&place, &format!("{member}-tls")).unwrap();
+    let client = Some((clients["tls.crt"].as_str(), clients["tls.key"].as_str()));
+    let peer = Some((peers["peer.crt"].as_str(), peers["peer.key"].as_str()));
+    assert_eq!(shake_hands(&place, &member, client), Ok(()));
+    for (what, own) in [("nobody", None), ("a peer", peer)] {
+        let refused = shake_hands(&place, &member, own);
+        assert!(refused.is_err(), "{what} is let in as a client");
+    }
+
+    let before = restarts(&place);
+    let there = |name: &str, entry: &str| {
+        let held = secret(&place, name).unwrap_or_default();
+        held.get(entry).is_some_and(|pem| Certificate::read(pem).is_ok())
+    };
+    let own = format!("{member}-tls");
+    place.kubectl.must(&["delete", "secret", &own], "");
+    soon("a member's Secret that was deleted is made anew", || there(&own, "peer.crt"));
+    let garbage = r#"{"stringData":{"server.crt":"garbage"}}"#;
+    place.kubectl.must(&["patch", "secret", &own, "--type=merge", "--patch", garbage], "");
+    soon("a damaged certificate is made anew", || there(&own, "server.crt"));
+
+    let ready = |wanted: &str| {
+        let status = place.status("demo");
+        status.condition("CertificatesReady").is_some_and(|one| one.status == wanted)
+    };
+    let mut kept = place.wait_for(place.api::<Secret>().get("demo-peer-ca")).unwrap();
+    place.kubectl.must(&["delete", "secret", "demo-peer-ca"], "");
+    soon("a lost authority is told", || ready("False"));
+    assert!(secret(&place, "demo-peer-ca").is_none(), "nothing is started over");
+    assert!(place.status("demo").is("Available"));
+    (kept.metadata.uid, kept.metadata.resource_version, kept.metadata.managed_fields) = (None, None, None);
+    place.wait_for(place.api::<Secret>().create(&Default::default(), &kept)).unwrap();
+    soon("it heals when it is put back", || ready("True"));
+    assert_eq!(restarts(&place), before, "nobody was restarted for any of it");
+    assert_no_keys(&place);
+}
+
+#[test]
+fn a_secret_of_somebody_else_is_left_alone() {
+    let place = Place::new("quorate-tls-foreign");
+    place.kubectl.must(&["create", "secret", "generic", "demo-client-ca", "--from-literal=a=b"], "");
+    place.apply("demo", MANAGED);
+    soon("a foreign Secret is named", || {
+        let status = place.status("demo");
+        status.conditions.iter().any(|one| one.message.contains("demo-client-ca is there and is not"))
+    });
+    assert_eq!(secret(&place, "demo-client-ca").unwrap()["a"], "b");
+    assert!(place.names().is_empty(), "no member is made");
+    place.kubectl.must(&["delete", "secret", "demo-client-ca"], "");
+    place.wait_ready("demo", 3);
+}
+
+#[test]
+fn a_cluster_moves_to_tls_and_back_under_load() {
+    let place = Place::with_cluster("quorate-tls-moves", 3);
+    let names = place.names();
+    for (what, spec, scheme) in [("to TLS", BESIDE, "https://"), ("to plain text", DISABLED, "http://")] {
+        // Clients of the port in plain text, which is kept beside.
+        let load = place.load(100);
+        place.apply("demo", spec);
+        let took = place.wait("demo", what, MOVED, |status| {
+            status.updated_members == 3
+                && status.is("Ready")
+                && status.is("SpecApplied")
+                && status.members.len() == 3
+                && status.members.iter().all(|one| one.peer_url.starts_with(scheme))
+                && status.members.iter().all(|one| one.client_url.starts_with(scheme))
+        });
+        println!("{what}: {:.1} s", took.as_secs_f64());
+        planned(what, &load.finish());
+    }
+    assert_eq!(place.names(), names, "nobody was replaced");
+}
+
+#[test]
+fn authorities_are_made_anew_under_load() {
+    let place = Place::new("quorate-tls-rotation");
+    place.apply("demo", BESIDE);
+    place.wait_ready("demo", 3);
+    let names = place.names();
+    let signs = |status: &ClusterStatus| {
+        let sides = status.certificates.clone().unwrap_or_default();
+        [sides.peer, sides.client]
+            .map(|side| side.unwrap_or_default())
+            .map(|side| (side.authority, side.step))
+    };
+    let before = signs(&place.status("demo"));
+    // Two times of two minutes, for clients to fetch what they are to trust and to show; the other loads don't wait so long.
+    let load = place.load_beside(20);
+    let now = format!("quorate.dev/rotateCertificates={}", Timestamp::now());
+    place.kubectl.must(&["annotate", "etcd", "demo", &now], "");
+    let took = place.wait("demo", "new authorities", ROTATED, |status| {
+        let now = signs(status);
+        let done = |(now, old): (&(Option<String>, _), &(Option<String>, _))| now.0 != old.0;
+        now.iter().zip(&before).all(done)
+            && now.iter().all(|(_, step)| step.is_none())
+            && status.updated_members == 3
+            && status.is("Ready")
+            && status.is("CertificatesReady")
+    });
+    println!("new authorities: {:.1} s", took.as_secs_f64());
+    planned("new authorities", &load.finish());
+    assert_eq!(place.names(), names, "nobody was replaced");
+    for side in ["peer", "client"] {
+        let kept = secret(&place, &format!("demo-{side}-ca")).unwrap();
+        let certificates: Vec<_> = kept.iter().filter(|(name, _)| name.ends_with(".crt")).collect();
+        let [(_, authority)] = certificates.as_slice() else { panic!("{:?}", kept.keys()) };
+        for member in &names {
+            let trusted = &secret(&place, &format!("{member}-tls")).unwrap()[&format!("{side}-ca.crt")];
+            assert_eq!(trusted, *authority, "{member} trusts the new one of {side} and no other");
+        }
+    }
+    assert_no_keys(&place);
+}
+
+/// No key is in what anybody but the owner of a Secret may read.
+fn assert_no_keys(place: &Place) {
+    let said = |args: &[&str]| place.kubectl.run(args, "").out;
+    let pods = place.wait_for(place.api::<k8s_openapi::api::core::v1::Pod>().list(&ListParams::default()));
+    let mut texts = vec![
+        said(&["get", "pods,events,etcd,etcdmembers,services", "--output=json"]),
+        said(&["logs", "--namespace=quorate-system", "deployment/quorate", "--tail=-1"]),
+    ];
+    texts.extend(pods.unwrap().items.iter().map(|pod| said(&["logs", &pod.name_any(), "--tail=-1"])));
+    for text in texts {
+        assert!(!text.is_empty() && !text.contains("PRIVATE KEY"));
+    }
+}
