@@ -333,7 +333,7 @@ fn tls(cases: &mut Vec<Case>) {
     create("{client: {mode: Disabled, plaintext: null}}", Accepted);
     create("{client: {mode: Disabled, plaintext: true}}", Refused("there is none with the mode Disabled"));
     create("{client: {plaintext: \"true\"}}", Malformed("is not true or false"));
-    create("{peer: {plaintext: true}}", Dropped("spec.tls.peer.plaintext"));
+    create("{peer: {plaintext: true}}", Malformed("spec.tls.peer.plaintext is not a field"));
 }
 
 fn pods(cases: &mut Vec<Case>) {
