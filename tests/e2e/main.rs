@@ -17,6 +17,7 @@ mod common;
 mod documentation;
 mod figures;
 mod grow;
+mod issuers;
 #[path = "../common/kubectl.rs"]
 mod kubectl;
 mod lease;

@@ -7,28 +7,24 @@ use std::{
     time::{Duration, Instant},
 };
 
-use jiff::Timestamp;
 use k8s_openapi::{ByteString, api::core::v1::Secret};
 use kube::{ResourceExt, api::ListParams};
-use quorate::{
-    pki::{Certificate, SecretKey},
-    plan::status::ClusterStatus,
-};
+use quorate::pki::{Certificate, SecretKey};
 use rustls::{ClientConnection, pki_types::ServerName};
 
 use crate::{place::Place, tell::planned};
 
 const MANAGED: &str = "size: 3\ntls: {peer: {mode: Managed}, client: {mode: Managed}}";
-const BESIDE: &str = "size: 3\ntls: {peer: {mode: Managed}, client: {mode: Managed, plaintext: true}}";
+/// Under TLS, with the plain port for clients beside.
+pub const BESIDE: &str = "size: 3\ntls: {peer: {mode: Managed}, client: {mode: Managed, plaintext: true}}";
 const DISABLED: &str = "size: 3\ntls: {peer: {mode: Disabled}, client: {mode: Disabled}}";
 /// Two rolls, and three changes of URLs between them.
 const MOVED: Duration = Duration::from_secs(240);
-/// Two rolls, and two minutes before and after the second authority signs.
-const ROTATED: Duration = Duration::from_secs(420);
 /// How soon a Secret that is hurt is told or healed.
 const TOLD: Duration = Duration::from_secs(30);
 
-fn secret(place: &Place, name: &str) -> Option<BTreeMap<String, String>> {
+/// What a Secret holds; nothing when there is none.
+pub fn secret(place: &Place, name: &str) -> Option<BTreeMap<String, String>> {
     let found = place.wait_for(place.api::<Secret>().get_opt(name)).expect("an answer")?;
     let text = |(name, bytes): (String, ByteString)| (name, String::from_utf8(bytes.0).unwrap());
     Some(found.data.unwrap_or_default().into_iter().map(text).collect())
@@ -153,49 +149,8 @@ fn a_cluster_moves_to_tls_and_back_under_load() {
     assert_eq!(place.names(), names, "nobody was replaced");
 }
 
-#[test]
-fn authorities_are_made_anew_under_load() {
-    let place = Place::new("quorate-tls-rotation");
-    place.apply("demo", BESIDE);
-    place.wait_ready("demo", 3);
-    let names = place.names();
-    let signs = |status: &ClusterStatus| {
-        let sides = status.certificates.clone().unwrap_or_default();
-        [sides.peer, sides.client]
-            .map(|side| side.unwrap_or_default())
-            .map(|side| (side.authority, side.step))
-    };
-    let before = signs(&place.status("demo"));
-    // Two times of two minutes, for clients to fetch what they are to trust and to show; the other loads don't wait so long.
-    let load = place.load_beside(20);
-    let now = format!("quorate.dev/rotateCertificates={}", Timestamp::now());
-    place.kubectl.must(&["annotate", "etcd", "demo", &now], "");
-    let took = place.wait("demo", "new authorities", ROTATED, |status| {
-        let now = signs(status);
-        let done = |(now, old): (&(Option<String>, _), &(Option<String>, _))| now.0 != old.0;
-        now.iter().zip(&before).all(done)
-            && now.iter().all(|(_, step)| step.is_none())
-            && status.updated_members == 3
-            && status.is("Ready")
-            && status.is("CertificatesReady")
-    });
-    println!("new authorities: {:.1} s", took.as_secs_f64());
-    planned("new authorities", &load.finish());
-    assert_eq!(place.names(), names, "nobody was replaced");
-    for side in ["peer", "client"] {
-        let kept = secret(&place, &format!("demo-{side}-ca")).unwrap();
-        let certificates: Vec<_> = kept.iter().filter(|(name, _)| name.ends_with(".crt")).collect();
-        let [(_, authority)] = certificates.as_slice() else { panic!("{:?}", kept.keys()) };
-        for member in &names {
-            let trusted = &secret(&place, &format!("{member}-tls")).unwrap()[&format!("{side}-ca.crt")];
-            assert_eq!(trusted, *authority, "{member} trusts the new one of {side} and no other");
-        }
-    }
-    assert_no_keys(&place);
-}
-
 /// No key is in what anybody but the owner of a Secret may read.
-fn assert_no_keys(place: &Place) {
+pub fn assert_no_keys(place: &Place) {
     let said = |args: &[&str]| place.kubectl.run(args, "").out;
     let pods = place.wait_for(place.api::<k8s_openapi::api::core::v1::Pod>().list(&ListParams::default()));
     let mut texts = vec![
