@@ -23,7 +23,7 @@ pub use member::{EtcdMember, EtcdMemberSpec, EtcdMemberStatus};
 pub use options::EtcdSpec;
 pub use quantity::Quantity;
 pub use storage::{ClaimRequests, ClaimResources, ClaimSpec, ClaimTemplate, EmptyDir, Storage};
-pub use tls::{ClientTls, PeerTls, Tls, default_source};
+pub use tls::{ClientTls, PeerTls, Tls};
 
 /// The API group and version of the resource, as it stands in `apiVersion`.
 pub const API_VERSION: &str = "quorate.dev/v1alpha1";

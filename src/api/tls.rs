@@ -4,12 +4,7 @@ use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{rules, scalars};
-use crate::plan::{Sides, certificates::Source};
-
-/// Who the certificates of a side are from that the spec says nothing about.
-pub fn default_source() -> Source {
-    Source::None
-}
+use crate::plan::{Side, Sides, certificates::Source};
 
 /// TLS of the two sides of every member.
 #[derive(KubeSchema, Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,11 +48,12 @@ pub struct ClientTls {
 }
 
 impl Tls {
-    /// Who the certificates of each side are from; the default for a mode that is absent.
-    pub fn sources(spec: Option<&Self>) -> Sides<Source> {
+    /// Who the certificates of each side are from; `unsaid` for a mode that is absent, see [`Source::unsaid`].
+    pub fn sources(spec: Option<&Self>, unsaid: impl Fn(Side) -> Source) -> Sides<Source> {
         let peer = spec.and_then(|tls| tls.peer.as_ref()).and_then(|peer| peer.mode.as_deref());
         let client = spec.and_then(|tls| tls.client.as_ref()).and_then(|client| client.mode.as_deref());
-        Sides { peer: source(peer), client: source(client) }
+        let source = |side, mode: Option<&str>| mode.map_or_else(|| unsaid(side), source);
+        Sides { peer: source(Side::Peer, peer), client: source(Side::Client, client) }
     }
 
     /// Whether clients are served in plain text beside TLS.
@@ -66,10 +62,9 @@ impl Tls {
     }
 }
 
-fn source(mode: Option<&str>) -> Source {
+fn source(mode: &str) -> Source {
     match mode {
-        None => default_source(),
-        Some("Managed") => Source::Managed,
-        Some(_) => Source::None,
+        "Managed" => Source::Managed,
+        _ => Source::None,
     }
 }

@@ -21,8 +21,8 @@ use crate::{
         guard::words::{CLIENT_PORT, CLIENT_TLS_PORT, GuardState, METRICS_PORT, PEER_PORT, PEER_TLS_PORT},
     },
     plan::{
-        Admission, ClusterState, Data, Desired, Incarnation, MemberName, PeerDomain, Process, Scheme,
-        Snapshot, certificates::Source, transport::Listen,
+        Admission, ClusterState, Data, Desired, Incarnation, MemberName, PeerDomain, Process, Scheme, Side,
+        Sides, Snapshot, certificates::Source, transport::Listen,
     },
 };
 
@@ -62,11 +62,39 @@ impl KubernetesPlatform {
             let why = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
             KubernetesError::Refused { name: self.name.clone(), why }
         })?;
+        desired.tls = self.sources(cluster);
         desired.rotate = annotation(cluster, labels::ROTATE);
         desired.not_applied = render::not_applied(&cluster.spec);
         desired.unfit = member::unknown_flags(&desired.options, desired.version);
         desired.not_applied.extend(desired.unfit.iter().cloned());
         Ok(desired)
+    }
+
+    /// Who the certificates of each side are from.
+    ///
+    /// Volumes that a former cluster left count like members, and until the new one formed over them they count more than
+    /// the spec: etcd's list has URLs under TLS then, and a member has to listen there before it can be told otherwise.
+    fn sources(&self, cluster: &EtcdCluster) -> Sides<Source> {
+        let members = self.members();
+        let formed = formed(cluster).is_some();
+        let forming = |claim: &ClaimView| {
+            let member = members.iter().find(|one| one.identity.name == claim.identity.name);
+            let admission = member.map(|one| &one.object.spec.admission);
+            admission.is_some_and(|told| told.as_ref().is_none_or(|told| !told.is_over_data()))
+        };
+        let claims = self.hands().stores.claims.of_cluster(&self.namespace, &self.name);
+        let left: Vec<_> = claims.iter().filter(|claim| !forming(claim)).map(|one| &one.transport).collect();
+        let mut sources = Tls::sources(cluster.spec.tls.as_ref(), |side| {
+            let members = members.iter().map(|one| &one.object.spec.transport);
+            Source::unsaid(formed, members.chain(left.iter().copied()).map(|one| one.get(side).listen))
+        });
+        for side in Side::ALL.into_iter().filter(|_| !formed) {
+            let source = sources.get_mut(side);
+            if *source == Source::None {
+                *source = Source::unsaid(true, left.iter().map(|one| one.get(side).listen));
+            }
+        }
+        sources
     }
 
     /// What a member's objects and guard say, put together. `misplaced`: by name, how storage differs where only another
@@ -106,7 +134,7 @@ impl KubernetesPlatform {
                         .then(|| "spec.storage was changed after it was made".to_owned())
                 }
             },
-            clients: match Tls::sources(cluster.spec.tls.as_ref()).client {
+            clients: match self.sources(cluster).client {
                 Source::None => Scheme::Http,
                 Source::Managed | Source::Given => Scheme::Https,
             },

@@ -8,7 +8,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use jiff::Timestamp;
 
-use super::transport::AuthorityId;
+use super::transport::{AuthorityId, Listen};
 
 /// How long before it was made a certificate begins to be valid: clocks differ.
 pub const BACKDATED: Duration = Duration::from_secs(300);
@@ -26,6 +26,14 @@ pub enum Source {
 }
 
 impl Source {
+    /// Who they are from when nobody said so: an authority of the cluster's own in a new cluster, while one that is there
+    /// stays as it is. `listen`: how its members do, on that side.
+    pub fn unsaid(formed: bool, listen: impl IntoIterator<Item = Listen>) -> Self {
+        let mut listen = listen.into_iter().peekable();
+        let new = !formed && listen.peek().is_none();
+        if new || listen.any(|one| one != Listen::Plain) { Self::Managed } else { Self::None }
+    }
+
     /// As the status calls it.
     pub fn name(self) -> &'static str {
         match self {
@@ -235,6 +243,18 @@ mod tests {
         }
         assert_eq!(leaf.renewal(), second(3100));
         assert_eq!(leaf.leaf("client").since, second(1300));
+    }
+
+    #[test]
+    fn only_a_new_cluster_is_given_what_nobody_asked_for() {
+        use Listen::{Both, Plain, Tls};
+        assert_eq!(Source::unsaid(false, []), Source::Managed);
+        assert_eq!(Source::unsaid(true, []), Source::None, "its members are lost, not new");
+        for formed in [false, true] {
+            assert_eq!(Source::unsaid(formed, [Plain, Plain]), Source::None);
+            assert_eq!(Source::unsaid(formed, [Plain, Both]), Source::Managed, "on its way");
+            assert_eq!(Source::unsaid(formed, [Tls]), Source::Managed);
+        }
     }
 
     #[test]

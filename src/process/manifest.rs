@@ -5,17 +5,18 @@ use super::{
     binaries::Binaries,
     files::{self, FileError},
     folder::Folder,
+    observe::member_names,
     requests,
-    state::RecordFile,
+    state::{MemberFile, RecordFile},
 };
 use crate::{
     api::{
-        EtcdClusterSpec,
+        EtcdClusterSpec, Tls,
         manifest::{self, Manifest},
         validate::{self, Problem},
     },
     member,
-    plan::Desired,
+    plan::{Desired, Transport, certificates::Source},
 };
 
 /// What the manifest says, beside what is in force.
@@ -43,6 +44,10 @@ pub(super) fn accept(
         path: folder.record(),
         problems: problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
     })?;
+    let transports = transports(folder)?;
+    desired.tls = Tls::sources(spec.tls.as_ref(), |side| {
+        Source::unsaid(record.record.cluster_id.is_some(), transports.iter().map(|one| one.get(side).listen))
+    });
     desired.not_applied = problems;
     desired.rotate = requests::rotation_requested(folder);
     desired.unfit = member::unknown_flags(&desired.options, desired.version);
@@ -53,6 +58,12 @@ pub(super) fn accept(
     desired.not_applied.extend(desired.unfit.iter().cloned());
     desired.not_applied.extend(not_applied(spec, folder));
     Ok(Accepted { desired, renewed })
+}
+
+/// How the members of a folder are reached. One whose file can't be read is told of where members are looked at.
+fn transports(folder: &Folder) -> Result<Vec<Transport>, FileError> {
+    let file = |name| files::read_yaml::<MemberFile>(&folder.member(&name).file()).ok().flatten();
+    Ok(member_names(folder)?.into_iter().filter_map(file).map(|file| file.transport).collect())
 }
 
 fn judge(text: &str, record: &RecordFile) -> (Vec<String>, Option<RecordFile>) {

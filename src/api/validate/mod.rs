@@ -8,7 +8,7 @@ mod tls;
 use std::fmt;
 
 use super::{EtcdClusterSpec, Storage, Tls, rules};
-use crate::plan::{CLUSTER_NAME_LIMIT, ClusterSize, Desired, EtcdVersion, version};
+use crate::plan::{CLUSTER_NAME_LIMIT, ClusterSize, Desired, EtcdVersion, certificates::Source, version};
 
 /// One thing that is wrong with a spec.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,7 +42,8 @@ impl Problems {
 
 /// Checks a cluster as it would be created, and says it in the words of [`crate::plan`].
 ///
-/// `not_applied` of the answer is empty: what can't be applied depends on the platform.
+/// `not_applied` of the answer is empty: what can't be applied depends on the platform. Its `tls` is that of a new cluster:
+/// what a cluster that is there has where the spec says nothing, its platform knows.
 ///
 /// # Errors
 /// All problems there are, not only the first.
@@ -67,7 +68,7 @@ pub fn check(name: &str, spec: &EtcdClusterSpec) -> Result<Desired, Vec<Problem>
             size,
             version,
             options,
-            tls: Tls::sources(spec.tls.as_ref()),
+            tls: Tls::sources(spec.tls.as_ref(), |_| Source::unsaid(false, [])),
             client_plaintext: Tls::client_plaintext(spec.tls.as_ref()),
             rotate: None,
             token: spec.token().map(str::to_owned),
