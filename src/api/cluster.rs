@@ -66,7 +66,12 @@ use crate::plan::version::DEFAULT_VERSION;
     validation = rules::name_length(),
     validation = rules::name_stays()
 )]
-#[x_kube(validation = rules::token_stays(), validation = rules::storage_is_not_added_or_removed())]
+#[x_kube(
+    validation = rules::token_stays(),
+    validation = rules::storage_is_not_added_or_removed(),
+    validation = rules::tls_goes_through_plain_text("peer"),
+    validation = rules::tls_goes_through_plain_text("client")
+)]
 #[serde(rename_all = "camelCase")]
 pub struct EtcdClusterSpec {
     /// How many members: 3, 5, 7 or 9. Each further pair lets the cluster survive the loss of one more member, and makes

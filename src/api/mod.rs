@@ -23,7 +23,7 @@ pub use member::{EtcdMember, EtcdMemberSpec, EtcdMemberStatus};
 pub use options::EtcdSpec;
 pub use quantity::Quantity;
 pub use storage::{ClaimRequests, ClaimResources, ClaimSpec, ClaimTemplate, EmptyDir, Storage};
-pub use tls::{ClientTls, PeerTls, Tls};
+pub use tls::{ClientTls, Given, IssuerRef, PeerTls, Tls};
 
 /// The API group and version of the resource, as it stands in `apiVersion`.
 pub const API_VERSION: &str = "quorate.dev/v1alpha1";

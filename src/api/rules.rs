@@ -40,7 +40,7 @@ pub(super) const DELETION_POLICIES: [&str; 2] = ["Retain", "Delete"];
 pub(super) const RESIZE_POLICIES: [&str; 2] = ["Expand", "Replace"];
 
 /// Who the certificates of a side may be from.
-pub(super) const TLS_MODES: [&str; 2] = ["Managed", "Disabled"];
+pub(super) const TLS_MODES: [&str; 4] = ["Managed", "Secret", "CertManager", "Disabled"];
 
 /// The schema of the values of a map.
 pub(super) fn map_value() -> Value {
@@ -177,7 +177,7 @@ pub(super) fn deletion_policy() -> Rule {
 }
 
 pub(super) fn tls_mode() -> Rule {
-    rule(format!("self in {}", list(&TLS_MODES)), "use Managed or Disabled")
+    rule(format!("self in {}", list(&TLS_MODES)), "use Managed, Secret, CertManager or Disabled")
 }
 
 pub(super) fn plaintext_beside_tls() -> Rule {
@@ -186,6 +186,48 @@ pub(super) fn plaintext_beside_tls() -> Rule {
         "plaintext asks for plain text beside TLS, and there is none with the mode Disabled; remove it",
     )
     .field_path(".plaintext")
+}
+
+pub(super) fn secret_of_a_side() -> Rule {
+    rule(
+        "has(self.secretName) == (has(self.mode) && self.mode == 'Secret')",
+        "secretName names the Secret with ca.crt, tls.crt and tls.key: the mode Secret needs it, and no other mode has a use \
+         for it",
+    )
+}
+
+pub(super) fn secret_of_clients() -> Rule {
+    rule(
+        "!has(self.clientSecretName) || (has(self.mode) && self.mode == 'Secret')",
+        "clientSecretName belongs to the mode Secret; remove it",
+    )
+    .field_path(".clientSecretName")
+}
+
+pub(super) fn issuer_of_a_side() -> Rule {
+    rule(
+        "has(self.issuerRef) == (has(self.mode) && self.mode == 'CertManager')",
+        "issuerRef names the issuer of cert-manager: the mode CertManager needs it, and no other mode has a use for it",
+    )
+}
+
+/// Members that trust one authority and members that trust another one do not talk to each other.
+pub(super) fn tls_goes_through_plain_text(side: &str) -> Rule {
+    let mode = |of: &str| {
+        format!(
+            "(has({of}.tls) && has({of}.tls.{side}) && has({of}.tls.{side}.mode) ? {of}.tls.{side}.mode : 'Managed')"
+        )
+    };
+    let (from, to) = (mode("oldSelf"), mode("self"));
+    rule(
+        format!("{from} == {to} || {from} == 'Disabled' || {to} == 'Disabled'"),
+        format!(
+            "the {side} certificates cannot come from somewhere else at once, since members that trust different \
+             authorities do not talk to each other; set spec.tls.{side}.mode to Disabled, wait until the members have \
+             that, and then to the new mode"
+        ),
+    )
+    .field_path(".tls")
 }
 
 pub(super) fn storage_is_not_added_or_removed() -> Rule {

@@ -20,31 +20,92 @@ pub struct Tls {
 
 /// TLS among members.
 #[derive(KubeSchema, Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[x_kube(validation = rules::secret_of_a_side(), validation = rules::issuer_of_a_side())]
 #[serde(rename_all = "camelCase")]
 pub struct PeerTls {
-    /// Managed (the operator makes the certificates and renews them) or Disabled (plain text). A change reaches the members
-    /// one by one, while the cluster serves.
+    /// Managed (the operator makes the certificates and renews them), Secret (they are in a Secret that you keep),
+    /// CertManager (an issuer of cert-manager makes them) or Disabled (plain text). When absent, a new cluster gets Managed,
+    /// and one that is there stays as it is. A change reaches the members one by one, while the cluster serves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = rules::WORD_LENGTH))]
     #[x_kube(validation = rules::tls_mode())]
     pub mode: Option<String>,
+    /// With the mode Secret: the Secret with ca.crt (whom members trust), tls.crt and tls.key. Those two are a certificate
+    /// that all members show each other, as servers and as clients; or an authority that the operator signs theirs with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = rules::NAME_LENGTH))]
+    pub secret_name: Option<String>,
+    /// With the mode CertManager: the issuer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issuer_ref: Option<IssuerRef>,
 }
 
 /// TLS between clients and members.
 #[derive(KubeSchema, Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[x_kube(validation = rules::plaintext_beside_tls())]
+#[x_kube(
+    validation = rules::plaintext_beside_tls(),
+    validation = rules::secret_of_a_side(),
+    validation = rules::secret_of_clients(),
+    validation = rules::issuer_of_a_side()
+)]
 #[serde(rename_all = "camelCase")]
 pub struct ClientTls {
-    /// Managed (the operator makes the certificates and renews them) or Disabled (plain text). Under TLS a member takes
-    /// clients with a certificate of the cluster's own authority only; one for them is in the Secret <cluster>-client.
+    /// Managed (the operator makes the certificates and renews them), Secret (they are in Secrets that you keep),
+    /// CertManager (an issuer of cert-manager makes them) or Disabled (plain text). When absent, a new cluster gets Managed,
+    /// and one that is there stays as it is. Under TLS a member takes clients with a certificate of the right authority
+    /// only; one for them is in the Secret <cluster>-client.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = rules::WORD_LENGTH))]
     #[x_kube(validation = rules::tls_mode())]
     pub mode: Option<String>,
+    /// With the mode Secret: the Secret with ca.crt (whom members and clients trust), tls.crt and tls.key. Those two are a
+    /// certificate that all members show clients; or an authority that the operator signs theirs with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = rules::NAME_LENGTH))]
+    pub secret_name: Option<String>,
+    /// With the mode Secret: the Secret with tls.crt and tls.key that the operator shows members as a client. When absent,
+    /// those of secretName.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = rules::NAME_LENGTH))]
+    pub client_secret_name: Option<String>,
+    /// With the mode CertManager: the issuer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issuer_ref: Option<IssuerRef>,
     /// Whether members listen for clients in plain text too, so that clients can be moved to TLS one after the other.
     #[serde(default, deserialize_with = "scalars::flag", skip_serializing_if = "std::ops::Not::not")]
     #[schemars(extend("nullable" = true))]
     pub plaintext: bool,
+}
+
+/// An issuer of cert-manager.
+#[derive(KubeSchema, Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct IssuerRef {
+    /// Its name.
+    #[schemars(length(min = 1, max = rules::NAME_LENGTH))]
+    pub name: String,
+    /// Its kind; Issuer when absent, which is one of the cluster's own namespace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = rules::NAME_LENGTH))]
+    pub kind: Option<String>,
+    /// The group of its kind; cert-manager.io when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = rules::NAME_LENGTH))]
+    pub group: Option<String>,
+}
+
+/// Certificates of a side that others make.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Given {
+    /// They are in Secrets.
+    Secrets {
+        /// That with `ca.crt`, `tls.crt` and `tls.key` for members.
+        members: String,
+        /// That for clients.
+        clients: String,
+    },
+    /// An issuer of cert-manager signs them.
+    Issuer(IssuerRef),
 }
 
 impl Tls {
@@ -56,6 +117,28 @@ impl Tls {
         Sides { peer: source(Side::Peer, peer), client: source(Side::Client, client) }
     }
 
+    /// Where the certificates of a side come from that others make; `None` for any other side.
+    pub fn given(spec: Option<&Self>, side: Side) -> Option<Given> {
+        let (mode, members, clients, issuer) = match side {
+            Side::Peer => {
+                let peer = spec?.peer.as_ref()?;
+                (&peer.mode, &peer.secret_name, &None, &peer.issuer_ref)
+            }
+            Side::Client => {
+                let client = spec?.client.as_ref()?;
+                (&client.mode, &client.secret_name, &client.client_secret_name, &client.issuer_ref)
+            }
+        };
+        match mode.as_deref()? {
+            "Secret" => {
+                let members = members.clone()?;
+                Some(Given::Secrets { clients: clients.clone().unwrap_or_else(|| members.clone()), members })
+            }
+            "CertManager" => Some(Given::Issuer(issuer.clone()?)),
+            _ => None,
+        }
+    }
+
     /// Whether clients are served in plain text beside TLS.
     pub fn client_plaintext(spec: Option<&Self>) -> bool {
         spec.and_then(|tls| tls.client.as_ref()).is_some_and(|client| client.plaintext)
@@ -65,6 +148,7 @@ impl Tls {
 fn source(mode: &str) -> Source {
     match mode {
         "Managed" => Source::Managed,
+        "Secret" | "CertManager" => Source::Given,
         _ => Source::None,
     }
 }

@@ -25,6 +25,7 @@ use super::{
     labels, patch,
     slim::{Node, PersistentVolume, PersistentVolumeClaim, Pod, StorageClass},
     store::{Identity, Store, View},
+    tls::{Certificate, CertificateSpec},
     views::{ClaimView, ClusterView, MemberView, ObjectView, PodView},
     watch::Stores,
 };
@@ -372,6 +373,31 @@ impl Hands {
             entries.iter().map(|(name, text)| (name, text.as_ref().map(bytes))).collect();
         let version = secret.version.to_string();
         self.patch(secret, json!({ "metadata": { "resourceVersion": version }, "data": data })).await
+    }
+
+    /// The Certificate of that name; none either where nobody knows of cert-manager.
+    ///
+    /// # Errors
+    /// When the API server does not answer.
+    pub async fn certificate(&self, namespace: &str, name: &str) -> Result<Option<Certificate>> {
+        let found = self.api::<Certificate>(namespace).get_opt(name).await;
+        found.map_err(|source| failed::<Certificate>("read", name, source))
+    }
+
+    /// Makes a Certificate.
+    ///
+    /// # Errors
+    /// As [`Self::make_member`].
+    pub async fn make_certificate(&self, certificate: &Certificate) -> Result<()> {
+        self.create::<Certificate, _>(certificate).await.map(drop)
+    }
+
+    /// Asks for something else with a Certificate that was read.
+    ///
+    /// # Errors
+    /// As [`Self::make_member`].
+    pub async fn change_certificate(&self, found: &Certificate, spec: &CertificateSpec) -> Result<()> {
+        self.patch::<Certificate>(&Identity::of(&found.metadata), json!({ "spec": spec })).await.map(drop)
     }
 
     /// The volume of that name.

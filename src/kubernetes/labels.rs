@@ -67,5 +67,15 @@ pub fn client_secret(cluster: &str) -> String {
     format!("{cluster}-client")
 }
 
+/// The Secret, and the Certificate of cert-manager, of what the members show on a side.
+pub fn issued_secret(cluster: &str, side: Side) -> String {
+    format!("{cluster}-{side}-issued")
+}
+
+/// The Secret, and the Certificate of cert-manager, of what clients show.
+pub fn issued_client_secret(cluster: &str) -> String {
+    format!("{cluster}-issued")
+}
+
 /// Annotation of an EtcdMember: no other volume of its cluster is left, so it forgets the other members at its start.
 pub const ALONE: &str = "quorate.dev/alone";

@@ -125,7 +125,10 @@ async fn look_after(shared: &Shared, (namespace, name): &Key) -> Result<(), Kube
     if paused {
         return Ok(());
     }
-    tls::keep_member(shared, &member).await?;
+    // One that can't be read says nothing new of certificates.
+    if let Ok(cluster) = &cluster.object {
+        tls::keep_member(shared, &member, cluster).await?;
+    }
     for act in upkeep::decide(&member, pod.as_ref(), claim.as_ref(), started) {
         match act {
             Upkeep::MakeClaim => {

@@ -4,6 +4,7 @@ use std::{
     cmp::Reverse,
     collections::BTreeMap,
     sync::{Arc, Mutex},
+    time::Instant,
 };
 
 use futures::future::join_all;
@@ -21,7 +22,7 @@ use super::{
     patch,
     render::{self, RenderError},
     store::{Identity, Key},
-    tls::{LeafError, Secrets, Talk, TalkError},
+    tls::{CertificateSpec, LeafError, Secrets, Talk, TalkError},
     views::{ClaimView, ClusterView, MemberView, PodView},
     volumes::Volumes,
     watch::Bell,
@@ -133,6 +134,8 @@ pub struct KubernetesPlatform {
     /// Since when which member's data is seen to be lost; counted anew by the next operator.
     pub(super) lost: Mutex<BTreeMap<MemberName, Timestamp>>,
     pub(super) talk: Talk,
+    /// What cert-manager was asked for last, and when.
+    pub(super) asked: Mutex<Option<(Instant, Vec<CertificateSpec>)>>,
 }
 
 impl KubernetesPlatform {
@@ -148,6 +151,7 @@ impl KubernetesPlatform {
             volumes: Volumes::default(),
             lost: Mutex::default(),
             talk: Talk::default(),
+            asked: Mutex::default(),
         }
     }
 
@@ -258,8 +262,8 @@ impl Platform for KubernetesPlatform {
             claims.into_iter().partition(|claim| claim.cluster_uid.as_deref() == Some(&self.uid));
         let settled = self.volumes.settle(self.hands(), &cluster, &members, &own).await;
         desired.not_applied.extend(settled.refused);
-        let known = self.certificates(&desired, &members).await;
-        let credentials = self.credentials(&known.authorities)?;
+        let known = self.certificates(&cluster, &desired, &members).await;
+        let credentials = self.credentials(&known.own)?;
         let looks =
             join_all(members.iter().map(|one| self.look_at(one, &cluster, &domain, &settled.misplaced)))
                 .await;

@@ -48,6 +48,24 @@ impl Authorities {
         found
     }
 
+    /// Those that somebody else keeps: whom to trust, and who signs, if that is done here at all.
+    pub(super) fn of_others(trusted: Vec<(Certificate, String)>, issuer: Option<Authority>) -> Self {
+        let mut found = Self { trusted, issuer, problem: None };
+        found.trusted.sort_by_key(|(facts, _)| (facts.since, facts.id.clone()));
+        found.trusted.dedup_by(|(one, _), (other, _)| one.id == other.id);
+        found
+    }
+
+    /// The same, with something that is wrong.
+    pub(super) fn with_problem(self, problem: Option<String>) -> Self {
+        Self { problem, ..self }
+    }
+
+    /// The same, with something that is wrong, unless something else is.
+    pub fn or_problem(self, problem: String) -> Self {
+        Self { problem: self.problem.or(Some(problem)), ..self }
+    }
+
     /// The same, with the place where they are kept in the words of their problem.
     pub fn kept_in(self, place: &str) -> Self {
         Self { problem: self.problem.map(|problem| format!("{place}: {problem}")), ..self }

@@ -1,6 +1,6 @@
 //! From certificates as they are kept to what the plan is told of them.
 
-use super::{Certificate, SecretKey};
+use super::{Certificate, SecretKey, bundle};
 use crate::plan::{
     certificates::{self, Kept, LeafFacts},
     transport::AuthorityId,
@@ -16,13 +16,26 @@ pub fn kept(pair: Option<(&str, &SecretKey)>, authorities: &[Certificate]) -> Ke
     if !facts.fits(key) {
         return Kept::Unreadable { why: "its private key is missing or belongs to another one".into() };
     }
-    let issuer = authorities.iter().find(|authority| facts.is_signed_by(authority));
     Kept::Leaf(LeafFacts {
-        issuer: issuer.map_or_else(|| AuthorityId("an unknown authority".into()), |one| one.id.clone()),
+        issuer: issuer(certificate, &facts, authorities).map_or_else(|| AuthorityId("an unknown authority".into()), |one| one.id.clone()),
         names: facts.names.into_iter().collect(),
         not_before: facts.since,
         not_after: facts.until,
     })
+}
+
+/// Who signed a certificate; of a chain, the authority it ends in.
+fn issuer<'a>(pem: &str, leaf: &Certificate, authorities: &'a [Certificate]) -> Option<&'a Certificate> {
+    let chain = bundle(pem).unwrap_or_default();
+    let mut top = leaf;
+    // As many steps as there are certificates: a ring of them ends as well.
+    for _ in 0..=chain.len() {
+        if let Some(found) = authorities.iter().find(|one| top.is_signed_by(one)) {
+            return Some(found);
+        }
+        top = chain.iter().find(|one| one.id != top.id && top.is_signed_by(one))?;
+    }
+    None
 }
 
 impl From<&Certificate> for certificates::Authority {

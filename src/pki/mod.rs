@@ -3,14 +3,16 @@
 
 mod authorities;
 mod authority;
+mod given;
 mod kept;
 mod read;
 mod secret;
 
 pub use authorities::{Authorities, Entries};
 pub use authority::{Authority, Issued, Request};
+pub use given::Given;
 pub use kept::kept;
-pub use read::{Certificate, bundle};
+pub use read::{Certificate, blocks, bundle};
 pub use secret::SecretKey;
 
 /// Why a certificate can't be made or used. No message holds anything of a key.
@@ -23,7 +25,7 @@ pub enum PkiError {
     #[error("the certificate is not one of an authority: its basic constraints do not say CA")]
     NoAuthority,
     /// There is no private key, or none of a kind that is known.
-    #[error("there is no private key in PEM that could be used: it has to be in PKCS#8")]
+    #[error("there is no private key in PEM that could be used: it has to be in PKCS#8 to sign")]
     NoKey,
     /// The two do not belong to each other.
     #[error("the private key does not belong to the certificate")]

@@ -3,8 +3,11 @@
 use std::net::IpAddr;
 
 use jiff::Timestamp;
-use rcgen::{KeyPair, PublicKeyData};
 use ring::digest;
+use rustls::{
+    crypto::ring::sign::any_supported_type,
+    pki_types::{PrivateKeyDer, pem::PemObject},
+};
 use x509_parser::{
     extensions::{GeneralName, ParsedExtension},
     pem::Pem,
@@ -32,6 +35,10 @@ pub struct Certificate {
     pub until: Timestamp,
     /// Whether it may sign others.
     pub is_authority: bool,
+    /// Whether servers may show it to clients.
+    pub for_servers: bool,
+    /// Whether clients may show it to servers.
+    pub for_clients: bool,
     pub(super) public_key: Vec<u8>,
     subject: Vec<u8>,
     issuer: Vec<u8>,
@@ -58,9 +65,11 @@ impl Certificate {
         self.issuer == authority.subject && keys
     }
 
-    /// Whether a private key is that of this certificate.
+    /// Whether a private key is that of this certificate: an ECDSA, RSA or Ed25519 key in any form that TLS takes.
     pub fn fits(&self, key: &SecretKey) -> bool {
-        KeyPair::from_pem(key.reveal()).is_ok_and(|pair| pair.subject_public_key_info() == self.public_key)
+        let key = PrivateKeyDer::from_pem_slice(key.reveal().as_bytes()).ok();
+        let key = key.and_then(|key| any_supported_type(&key).ok());
+        key.and_then(|key| Some(key.public_key()?.as_ref() == self.public_key)).unwrap_or(false)
     }
 }
 
@@ -82,6 +91,14 @@ pub fn bundle(pem: &str) -> Result<Vec<Certificate>, PkiError> {
     if found.is_empty() { Err(broken(&"nothing in it begins with BEGIN CERTIFICATE")) } else { Ok(found) }
 }
 
+/// The certificates of a PEM as texts, each a PEM of its own.
+pub fn blocks(pem: &str) -> Vec<String> {
+    const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
+    const END: &str = "-----END CERTIFICATE-----";
+    let parts = pem.split_inclusive(END).filter_map(|part| part.find(BEGIN).and_then(|at| part.get(at..)));
+    parts.map(|part| format!("{}\n", part.trim())).collect()
+}
+
 fn facts(parsed: &X509Certificate<'_>, der: &[u8]) -> Result<Certificate, PkiError> {
     let moment = |seconds: i64| {
         Timestamp::from_second(seconds)
@@ -92,6 +109,10 @@ fn facts(parsed: &X509Certificate<'_>, der: &[u8]) -> Result<Certificate, PkiErr
         ParsedExtension::SubjectAlternativeName(names) => {
             Some(names.general_names.iter().filter_map(name).collect())
         }
+        _ => None,
+    });
+    let uses = extensions().find_map(|extension| match extension {
+        ParsedExtension::ExtendedKeyUsage(uses) => Some(uses),
         _ => None,
     });
     let hash = digest::digest(&digest::SHA256, der);
@@ -107,6 +128,8 @@ fn facts(parsed: &X509Certificate<'_>, der: &[u8]) -> Result<Certificate, PkiErr
         since: moment(parsed.validity().not_before.timestamp())?,
         until: moment(parsed.validity().not_after.timestamp())?,
         is_authority: parsed.is_ca(),
+        for_servers: uses.is_none_or(|uses| uses.any || uses.server_auth),
+        for_clients: uses.is_none_or(|uses| uses.any || uses.client_auth),
         public_key: parsed.public_key().raw.to_vec(),
         subject: parsed.subject().as_raw().to_vec(),
         issuer: parsed.issuer().as_raw().to_vec(),

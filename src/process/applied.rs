@@ -1,7 +1,10 @@
 //! What a spec says and one machine has no use for.
 
 use super::folder::Folder;
-use crate::api::EtcdClusterSpec;
+use crate::{
+    api::{EtcdClusterSpec, Tls},
+    plan::Side,
+};
 
 /// The fields that are not applied on one machine, one sentence each.
 pub(super) fn not_applied(spec: &EtcdClusterSpec, folder: &Folder) -> Vec<String> {
@@ -15,17 +18,21 @@ pub(super) fn not_applied(spec: &EtcdClusterSpec, folder: &Folder) -> Vec<String
         services,
         deletion_policy,
         etcd: _,
-        tls: _,
+        tls,
         bootstrap,
         paused: _,
     } = spec;
     let members = folder.members();
+    let given = |side| Tls::given(tls.as_ref(), side).is_some();
+    let no_secrets = "there are no Secrets; use Managed or Disabled";
     let storage_why = format!("the data lies in {}, on whatever file system that is", members.display());
     [
         ("storage", storage.is_some(), storage_why.as_str()),
         ("image", image.is_some(), "etcd is the binary that `quorate up` is given with --etcd"),
         ("imagePullPolicy", image_pull_policy.is_some(), "no image is pulled"),
         ("podTemplate", pod_template.is_some(), "there are no Pods"),
+        ("tls.peer.mode", given(Side::Peer), no_secrets),
+        ("tls.client.mode", given(Side::Client), no_secrets),
         (
             "services",
             services.is_some(),

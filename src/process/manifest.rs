@@ -16,7 +16,7 @@ use crate::{
         validate::{self, Problem},
     },
     member,
-    plan::{Desired, Transport, certificates::Source},
+    plan::{Desired, Side, Transport, certificates::Source},
 };
 
 /// What the manifest says, beside what is in force.
@@ -45,9 +45,13 @@ pub(super) fn accept(
         problems: problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
     })?;
     let transports = transports(folder)?;
-    desired.tls = Tls::sources(spec.tls.as_ref(), |side| {
+    let unsaid = |side| {
         Source::unsaid(record.record.cluster_id.is_some(), transports.iter().map(|one| one.get(side).listen))
-    });
+    };
+    desired.tls = Tls::sources(spec.tls.as_ref(), unsaid);
+    for side in Side::ALL.into_iter().filter(|side| Tls::given(spec.tls.as_ref(), *side).is_some()) {
+        *desired.tls.get_mut(side) = unsaid(side);
+    }
     desired.not_applied = problems;
     desired.rotate = requests::rotation_requested(folder);
     desired.unfit = member::unknown_flags(&desired.options, desired.version);

@@ -320,10 +320,28 @@ fn tls(cases: &mut Vec<Case>) {
             create(&format!("{{{side}: {{mode: {mode}}}}}"), Accepted);
         }
         create(&format!("{{{side}: {{}}}}"), Accepted);
+        let modes = "use Managed, Secret, CertManager or Disabled";
         for mode in ["managed", "\"\"", "Self"] {
-            create(&format!("{{{side}: {{mode: {mode}}}}}"), Refused("use Managed or Disabled"));
+            create(&format!("{{{side}: {{mode: {mode}}}}}"), Refused(modes));
         }
-        create(&format!("{{{side}: {{mode: ManagedByTheOperator}}}}"), Malformed("use Managed or Disabled"));
+        create(&format!("{{{side}: {{mode: ManagedByTheOperator}}}}"), Malformed(modes));
+        let (no_secret, no_issuer) = ("the mode Secret needs it", "the mode CertManager needs it");
+        for (fields, verdict) in [
+            ("mode: Secret, secretName: mine", Accepted),
+            ("mode: Secret", Refused(no_secret)),
+            ("secretName: mine", Refused(no_secret)),
+            ("mode: Managed, secretName: mine", Refused(no_secret)),
+            ("mode: Secret, secretName: \"\"", Malformed("a name has 1 to 253 characters")),
+            ("mode: CertManager, issuerRef: {name: ours}", Accepted),
+            ("mode: CertManager, issuerRef: {name: ours, kind: ClusterIssuer, group: example.org}", Accepted),
+            ("mode: CertManager", Refused(no_issuer)),
+            ("issuerRef: {name: ours}", Refused(no_issuer)),
+            ("mode: Secret, secretName: mine, issuerRef: {name: ours}", Refused(no_issuer)),
+            ("mode: CertManager, issuerRef: {name: \"\"}", Malformed("a name has 1 to 253 characters")),
+            ("mode: CertManager, issuerRef: {kind: Issuer}", Malformed("name")),
+        ] {
+            create(&format!("{{{side}: {{{fields}}}}}"), verdict);
+        }
         create(&format!("{{{side}: Managed}}"), Malformed("spec.tls"));
     }
     for accepted in ["mode: Managed, plaintext: true", "plaintext: true", "mode: Disabled, plaintext: false"]
@@ -333,6 +351,9 @@ fn tls(cases: &mut Vec<Case>) {
     create("{client: {mode: Disabled, plaintext: null}}", Accepted);
     create("{client: {mode: Disabled, plaintext: true}}", Refused("there is none with the mode Disabled"));
     create("{client: {plaintext: \"true\"}}", Malformed("is not true or false"));
+    create("{client: {mode: Secret, secretName: a, clientSecretName: b}}", Accepted);
+    create("{client: {mode: Managed, clientSecretName: b}}", Refused("belongs to the mode Secret"));
+    create("{peer: {mode: Secret, secretName: a, clientSecretName: b}}", Malformed("clientSecretName is not a field"));
     create("{peer: {plaintext: true}}", Malformed("spec.tls.peer.plaintext is not a field"));
 }
 
@@ -474,6 +495,33 @@ fn changing(cases: &mut Vec<Case>) {
     change(&storage(&claim("1Gi")), "", Refused("after creation, since members have their data there"));
     change(&storage(&claim("1Gi")), "paused: true, storage: null", Refused("after creation"));
     change("paused: true", "etcd: {snapshotCount: 5}", Accepted);
+
+    let secret = "mode: Secret, secretName: mine";
+    let issuer = "mode: CertManager, issuerRef: {name: ours}";
+    for side in ["peer", "client"] {
+        let tls = |fields: &str| format!("tls: {{{side}: {{{fields}}}}}");
+        for (from, to) in [
+            (tls("mode: Managed"), tls("mode: Disabled")),
+            (tls("mode: Disabled"), tls(secret)),
+            (tls(issuer), tls("mode: Disabled")),
+            (tls(secret), tls("mode: Secret, secretName: other")),
+            (tls("mode: Managed"), String::new()),
+            (String::new(), tls("mode: Disabled")),
+            (tls("mode: Disabled"), String::new()),
+        ] {
+            change(&from, &to, Accepted);
+        }
+        for (from, to) in [
+            (tls("mode: Managed"), tls(secret)),
+            (tls(secret), tls(issuer)),
+            (tls(issuer), tls("mode: Managed")),
+            (String::new(), tls(secret)),
+            (tls(secret), String::new()),
+            (tls(issuer), "tls: {}".to_owned()),
+        ] {
+            change(&from, &to, Refused("at once, since members that trust different authorities"));
+        }
+    }
 
     for (before, after) in [
         ("bootstrap: {adopt: true}", "bootstrap: {adopt: false}"),

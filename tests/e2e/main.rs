@@ -16,6 +16,7 @@ mod commands;
 mod common;
 mod documentation;
 mod figures;
+mod given;
 mod grow;
 mod issuers;
 #[path = "../common/kubectl.rs"]

@@ -50,7 +50,7 @@ fn shake_hands(place: &Place, member: &str, own: Option<(&str, &str)>) -> Result
 }
 
 /// Waits until something about the Secrets is as it should be.
-fn soon(what: &str, done: impl Fn() -> bool) {
+pub fn soon(what: &str, done: impl Fn() -> bool) {
     let began = Instant::now();
     while !done() {
         assert!(began.elapsed() < TOLD * 4, "{what}: not within {TOLD:?}");
@@ -59,7 +59,7 @@ fn soon(what: &str, done: impl Fn() -> bool) {
     println!("{what}: {:.1} s", began.elapsed().as_secs_f64());
 }
 
-fn restarts(place: &Place) -> Vec<Option<String>> {
+pub fn restarts(place: &Place) -> Vec<Option<String>> {
     place.names().iter().map(|name| place.pod_uid(name)).collect()
 }
 

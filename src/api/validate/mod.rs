@@ -104,6 +104,7 @@ pub fn check_update(
         problems.take("spec.version", version::transition(from, to));
     }
     storage::check_update(old.storage.as_ref(), new.storage.as_ref(), &mut problems);
+    tls::check_update(old.tls.as_ref(), new.tls.as_ref(), &mut problems);
     if old.token() != new.token() {
         let was = old.token().map_or_else(|| "there was none".into(), |token| format!("it was {token:?}"));
         problems.add(

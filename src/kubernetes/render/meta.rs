@@ -38,7 +38,7 @@ pub(super) fn selector(cluster: &str) -> BTreeMap<String, String> {
 }
 
 /// The metadata of an object that goes with its cluster.
-pub(super) fn of_cluster(name: String, cluster: &EtcdCluster) -> ObjectMeta {
+pub(in crate::kubernetes) fn of_cluster(name: String, cluster: &EtcdCluster) -> ObjectMeta {
     ObjectMeta {
         name: Some(name),
         namespace: cluster.namespace(),

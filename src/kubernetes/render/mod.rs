@@ -21,6 +21,7 @@ pub use budget::budget;
 pub use claim::{claim, transport_annotation};
 pub use member::{difference, image, member_spec};
 pub use meta::fingerprint;
+pub(super) use meta::of_cluster;
 pub use own::{ignored, ignored_of_service};
 pub use pod::{assignment, pod, pod_fingerprint};
 pub use secret::{Held, authority_secret, certificate_names, client_secret, client_urls, member_secret};

@@ -1,18 +1,19 @@
 //! What the Secrets with certificates of members and clients have to hold. Pure but for randomness and a clock that comes in
 //! as a value.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use jiff::Timestamp;
 
+use super::supply::Supply;
 use crate::{
     api::EtcdMember,
     kubernetes::render::Held,
     member::guard::words::{authorities_file, certificate_file, key_file},
-    pki::{self, Authorities, Entries, PkiError, Request, SecretKey},
+    pki::{self, Authorities, Entries, Issued, PkiError, Request, SecretKey},
     plan::{
         Side, Sides,
-        certificates::{Kept, Leaf, WantedLeaf, leaf_due},
+        certificates::{Kept, Leaf, LeafFacts, WantedLeaf, leaf_due},
         transport::{AuthorityId, Listen},
     },
 };
@@ -43,6 +44,17 @@ pub enum LeafError {
         /// Which one.
         id: AuthorityId,
     },
+    /// Members would refuse it.
+    #[error(
+        "a {side} certificate that {id} signed can't be used before every member trusts that authority; add the certificate \
+         of the former one to those that are to be trusted"
+    )]
+    NotTrusted {
+        /// Of which side.
+        side: Side,
+        /// Who signed it.
+        id: AuthorityId,
+    },
     /// It could not be made.
     #[error(transparent)]
     Pki(#[from] PkiError),
@@ -55,7 +67,7 @@ pub enum LeafError {
 pub(super) fn of_member(
     member: &EtcdMember,
     held: &Held,
-    known: &Sides<Authorities>,
+    known: &Sides<Supply>,
     names: impl Fn(Side) -> Vec<String>,
     now: Timestamp,
     life: Duration,
@@ -63,15 +75,20 @@ pub(super) fn of_member(
     let mut entries = Entries::new();
     let holder = member.metadata.name.clone().unwrap_or_default();
     for side in sides(member) {
-        let authorities = known.get(side);
-        let file = authorities_file(side);
-        let bundle = bundle(side, &member.spec.transport.get(side).trust, authorities, held.get(file))?;
-        if held.get(file) != Some(&bundle) {
-            entries.insert(file.to_owned(), Some(bundle));
+        let supply = known.get(side);
+        let files = Files::of_member(side);
+        let trust = &member.spec.transport.get(side).trust;
+        let bundle = bundle(side, trust, &supply.authorities, held.get(files.authorities))?;
+        if held.get(files.authorities) != Some(&bundle) {
+            entries.insert(files.authorities.to_owned(), Some(bundle));
         }
-        let request = Request { common_name: holder.clone(), names: names(side) };
-        let files = [certificate_file(side), key_file(side)];
-        entries.extend(leaf(side, files, held, authorities, &request, now, life)?);
+        entries.extend(match &supply.members {
+            Some(leaf) => handed_on(side, files, held, supply, leaf)?,
+            None => {
+                let request = Request { common_name: holder.clone(), names: names(side) };
+                signed(side, files, held, supply, &request, now, life)?
+            }
+        });
     }
     Ok(entries)
 }
@@ -79,34 +96,90 @@ pub(super) fn of_member(
 /// The same for the Secret of clients.
 pub(super) fn of_clients(
     held: &Held,
-    authorities: &Authorities,
+    supply: &Supply,
     now: Timestamp,
     life: Duration,
 ) -> Result<Entries, LeafError> {
-    let request = Request { common_name: CLIENT.to_owned(), names: Vec::new() };
-    let mut entries = leaf(Side::Client, CLIENT_FILES, held, authorities, &request, now, life)?;
-    let bundle = authorities.bundle();
-    if held.get("ca.crt") != Some(&bundle) {
-        entries.insert("ca.crt".to_owned(), Some(bundle));
+    let mut entries = match &supply.clients {
+        Some(leaf) => handed_on(Side::Client, CLIENT_FILES, held, supply, leaf)?,
+        None => {
+            let request = Request { common_name: CLIENT.to_owned(), names: Vec::new() };
+            signed(Side::Client, CLIENT_FILES, held, supply, &request, now, life)?
+        }
+    };
+    let bundle = match supply.given {
+        false => supply.authorities.bundle(),
+        // Others may have taken an authority away that members still show certificates of.
+        true => {
+            let known = held.get(CLIENT_FILES.authorities).and_then(|pem| pki::bundle(pem).ok());
+            let former = known.into_iter().flatten().map(|one| one.id);
+            let former = former.filter(|id| supply.ever_trusted.contains(id));
+            let given = supply.authorities.certificates().into_iter().map(|one| one.id);
+            let all: BTreeSet<_> = given.chain(former).collect();
+            bundle(Side::Client, &all, &supply.authorities, held.get(CLIENT_FILES.authorities))?
+        }
+    };
+    if held.get(CLIENT_FILES.authorities) != Some(&bundle) {
+        entries.insert(CLIENT_FILES.authorities.to_owned(), Some(bundle));
     }
     Ok(entries)
 }
 
-/// Certificate and key in the Secret of clients.
-const CLIENT_FILES: [&str; 2] = ["tls.crt", "tls.key"];
+/// The entries of a certificate, its key, and whom its holder trusts.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Files {
+    certificate: &'static str,
+    key: &'static str,
+    authorities: &'static str,
+}
+
+impl Files {
+    /// Those of a side in the Secret of a member.
+    pub(super) fn of_member(side: Side) -> Self {
+        Self {
+            certificate: certificate_file(side),
+            key: key_file(side),
+            authorities: authorities_file(side),
+        }
+    }
+
+    /// What is held under these names, if all of it is there.
+    pub(super) fn of(self, held: &Held) -> Option<Ready> {
+        Some(Ready {
+            certificate: held.get(self.certificate)?.clone(),
+            key: SecretKey::new(held.get(self.key)?.as_str()),
+            authorities: held.get(self.authorities)?.clone(),
+        })
+    }
+}
+
+/// What one talks to members with, as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::kubernetes) struct Ready {
+    /// As whom.
+    pub(super) certificate: String,
+    /// Its key.
+    pub(super) key: SecretKey,
+    /// Whom to trust.
+    pub(super) authorities: String,
+}
+
+/// Those in the Secret of clients.
+pub(super) const CLIENT_FILES: Files =
+    Files { certificate: "tls.crt", key: "tls.key", authorities: "ca.crt" };
 
 /// A certificate and its key, if they are due.
-fn leaf(
+fn signed(
     side: Side,
-    [certificate, key]: [&str; 2],
+    files: Files,
     held: &Held,
-    authorities: &Authorities,
+    supply: &Supply,
     request: &Request,
     now: Timestamp,
     life: Duration,
 ) -> Result<Entries, LeafError> {
-    let kept = kept(held, [certificate, key], authorities);
-    let Some(issuer) = authorities.issuer() else {
+    let kept = kept(held, files, &supply.authorities);
+    let Some(issuer) = supply.authorities.issuer() else {
         return match kept {
             Kept::Leaf(_) => Ok(Entries::new()),
             _ => Err(LeafError::NobodySigns(side)),
@@ -114,17 +187,54 @@ fn leaf(
     };
     let wanted = WantedLeaf { issuer: issuer.id().clone(), names: request.names.iter().cloned().collect() };
     let Some(why) = leaf_due(&kept, &wanted, now) else { return Ok(Entries::new()) };
+    if !supply.may_use(issuer.id()) {
+        return waits(&kept, side, issuer.id());
+    }
     tracing::info!(holder = request.common_name, side = side.name(), why, "a certificate is made");
-    let issued = issuer.issue(request, now, life)?;
-    Ok(Entries::from([
-        (certificate.to_owned(), Some(issued.certificate)),
-        (key.to_owned(), Some(issued.key.reveal().to_owned())),
-    ]))
+    Ok(entries(files, &issuer.issue(request, now, life)?))
 }
 
-fn kept(held: &Held, [certificate, key]: [&str; 2], authorities: &Authorities) -> Kept {
-    let key = held.get(key).map(|text| SecretKey::new(text.as_str()));
-    pki::kept(held.get(certificate).map(String::as_str).zip(key.as_ref()), &authorities.certificates())
+/// A certificate that others made, if it is another one than that which is held.
+fn handed_on(
+    side: Side,
+    files: Files,
+    held: &Held,
+    supply: &Supply,
+    (facts, issued): &(LeafFacts, Issued),
+) -> Result<Entries, LeafError> {
+    let key = issued.key.reveal();
+    let same = held.get(files.certificate) == Some(&issued.certificate);
+    if same && held.get(files.key).is_some_and(|own| own == key) {
+        return Ok(Entries::new());
+    }
+    if !supply.may_use(&facts.issuer) {
+        return waits(&kept(held, files, &supply.authorities), side, &facts.issuer);
+    }
+    tracing::info!(side = side.name(), until = %facts.not_after, "a certificate that others made is taken");
+    Ok(entries(files, issued))
+}
+
+/// A certificate is not used before every member takes it.
+fn waits(kept: &Kept, side: Side, issuer: &AuthorityId) -> Result<Entries, LeafError> {
+    match kept {
+        Kept::Leaf(_) => Ok(Entries::new()),
+        _ => Err(LeafError::NotTrusted { side, id: issuer.clone() }),
+    }
+}
+
+fn entries(files: Files, issued: &Issued) -> Entries {
+    Entries::from([
+        (files.certificate.to_owned(), Some(issued.certificate.clone())),
+        (files.key.to_owned(), Some(issued.key.reveal().to_owned())),
+    ])
+}
+
+fn kept(held: &Held, files: Files, authorities: &Authorities) -> Kept {
+    let key = held.get(files.key).map(|text| SecretKey::new(text.as_str()));
+    // It may be signed by one that is not to be trusted any more.
+    let former = held.get(files.authorities).and_then(|pem| pki::bundle(pem).ok()).unwrap_or_default();
+    let known: Vec<_> = authorities.certificates().into_iter().chain(former).collect();
+    pki::kept(held.get(files.certificate).map(String::as_str).zip(key.as_ref()), &known)
 }
 
 /// The certificates that a member is to trust: those of the authorities that are known, and those that it has already.
@@ -134,7 +244,7 @@ fn bundle<'a>(
     authorities: &Authorities,
     held: Option<&String>,
 ) -> Result<String, LeafError> {
-    let blocks = held.map(|text| blocks(text)).unwrap_or_default();
+    let blocks = held.map(|text| pki::blocks(text)).unwrap_or_default();
     let mut all = String::new();
     for id in trust {
         let own = || {
@@ -147,16 +257,9 @@ fn bundle<'a>(
     Ok(all)
 }
 
-/// The certificates of a bundle, each as a PEM of its own.
-fn blocks(pem: &str) -> Vec<String> {
-    const END: &str = "-----END CERTIFICATE-----";
-    let parts = pem.split_inclusive(END).filter(|part| part.contains(END));
-    parts.map(|part| format!("{}\n", part.trim())).collect()
-}
-
 /// The certificate of a member on a side, as the plan sees it.
 pub(super) fn seen(holder: &str, held: &Held, side: Side, authorities: &Authorities) -> Option<Leaf> {
-    shown(&kept(held, [certificate_file(side), key_file(side)], authorities), holder)
+    shown(&kept(held, Files::of_member(side), authorities), holder)
 }
 
 /// The same for that of clients.
@@ -205,6 +308,10 @@ mod tests {
         Authorities::of(kept)
     }
 
+    fn supply(authorities: Authorities) -> Supply {
+        Supply { authorities, ..Supply::default() }
+    }
+
     fn ids(known: &Authorities) -> Vec<AuthorityId> {
         known.certificates().into_iter().map(|one| one.id).collect()
     }
@@ -235,7 +342,7 @@ mod tests {
         peer: Authorities,
         at: Timestamp,
     ) -> Result<Entries, String> {
-        let known = Sides { peer, client: Authorities::default() };
+        let known = Sides { peer: supply(peer), client: Supply::default() };
         let names = |side| render::certificate_names("demo", "ns", "cluster.local", "demo-a", side);
         of_member(member, held, &known, names, at, YEAR).map_err(|error| error.to_string())
     }
@@ -310,10 +417,72 @@ mod tests {
         let mut kept = BTreeMap::new();
         let known = another(&mut kept, now());
         let mut held = Held::new();
-        applied(of_clients(&held, &known, now(), YEAR).unwrap(), &mut held);
+        applied(of_clients(&held, &supply(known), now(), YEAR).unwrap(), &mut held);
         assert_eq!(held.keys().collect::<Vec<_>>(), ["ca.crt", "tls.crt", "tls.key"]);
         let both = another(&mut kept, now() + Duration::from_secs(60));
-        let changed = of_clients(&held, &both, now(), YEAR).unwrap();
+        let changed = of_clients(&held, &supply(both), now(), YEAR).unwrap();
         assert_eq!(changed.keys().collect::<Vec<_>>(), ["ca.crt"]);
+    }
+
+    #[test]
+    fn what_others_made_is_handed_on_once_every_member_trusts_who_signed_it() {
+        let [old, new] = ["old", "new"].map(|name| pki::Authority::generate(name, now(), 10 * YEAR).unwrap());
+        let ids = [old.id().clone(), new.id().clone()];
+        let given = |signs: &pki::Authority, trusted: &[AuthorityId]| {
+            let request = Request { common_name: "all".into(), names: vec!["*.demo-peers".into()] };
+            let issued = signs.issue(&request, now(), YEAR).unwrap();
+            let entries = [
+                ("ca.crt", format!("{}{}", old.certificate(), new.certificate())),
+                ("tls.crt", issued.certificate),
+                ("tls.key", issued.key.reveal().to_owned()),
+            ];
+            let entries = entries.map(|(name, text)| (name.to_owned(), text)).into();
+            let pki::Given { authorities, leaf } = pki::Given::of(&entries, now());
+            let supply = supply(authorities);
+            Supply { members: leaf, trusted: Some(trusted.iter().cloned().collect()), given: true, ..supply }
+        };
+        let files = |member: &EtcdMember, held: &Held, peer| {
+            let known = Sides { peer, client: Supply::default() };
+            let made = of_member(member, held, &known, |_| Vec::new(), now(), YEAR);
+            made.map_err(|error| error.to_string())
+        };
+        let mut held = Held::new();
+        let said = files(&member(&ids), &held, given(&new, &ids[..1])).unwrap_err();
+        assert!(said.contains("before every member trusts that authority"), "{said}");
+        applied(files(&member(&ids[..1]), &held, given(&old, &ids[..1])).unwrap(), &mut held);
+        assert_eq!(held.keys().collect::<Vec<_>>(), ["peer-ca.crt", "peer.crt", "peer.key"]);
+        let waiting = files(&member(&ids), &held, given(&new, &ids[..1])).unwrap();
+        assert_eq!(waiting.into_keys().collect::<Vec<_>>(), ["peer-ca.crt"], "some trust the old one alone");
+        let taken = files(&member(&ids), &held, given(&new, &ids)).unwrap();
+        assert_eq!(taken.into_keys().collect::<Vec<_>>(), ["peer-ca.crt", "peer.crt", "peer.key"]);
+        let lost = supply(Authorities::unusable("the Secret is gone".into()));
+        assert!(files(&member(&ids[..1]), &held, lost).unwrap().is_empty(), "what is held goes on");
+    }
+
+    #[test]
+    fn clients_go_on_trusting_whom_members_still_show() {
+        let [old, new] = ["old", "new"].map(|name| pki::Authority::generate(name, now(), 10 * YEAR).unwrap());
+        let given = |signs: &pki::Authority, trusted: &[&pki::Authority]| {
+            let issued = signs.issue(&Request { common_name: "client".into(), names: Vec::new() }, now(), YEAR);
+            let issued = issued.unwrap();
+            let entries = [
+                ("ca.crt", signs.certificate().to_owned()),
+                ("tls.crt", issued.certificate),
+                ("tls.key", issued.key.reveal().to_owned()),
+            ];
+            let entries = entries.map(|(name, text)| (name.to_owned(), text)).into();
+            let pki::Given { authorities, leaf } = pki::Given::of(&entries, now());
+            let ids: BTreeSet<_> = trusted.iter().map(|one| one.id().clone()).collect();
+            let supply = supply(authorities);
+            Supply { clients: leaf, trusted: Some(ids.clone()), ever_trusted: ids, given: true, ..supply }
+        };
+        let mut held = Held::new();
+        applied(of_clients(&held, &given(&old, &[&old]), now(), YEAR).unwrap(), &mut held);
+        let before = held["tls.crt"].clone();
+        applied(of_clients(&held, &given(&new, &[&old]), now(), YEAR).unwrap(), &mut held);
+        assert_eq!((pki::bundle(&held["ca.crt"]).unwrap().len(), &held["tls.crt"]), (2, &before));
+        applied(of_clients(&held, &given(&new, &[&new]), now(), YEAR).unwrap(), &mut held);
+        assert_eq!(pki::bundle(&held["ca.crt"]).unwrap().len(), 1);
+        assert_ne!(held["tls.crt"], before);
     }
 }

@@ -4,19 +4,27 @@
 //! * `<member>-tls`: what is mounted into a member's Pod, see [`crate::member::guard::words`];
 //! * `<cluster>-client`: a certificate for clients, and whom they are to trust.
 //!
+//! What others make (the modes Secret and CertManager) is copied into the last two, once it is seen to be of use: whatever
+//! becomes of the original, members and clients have something that works.
+//!
 //! The cluster's pass keeps the authorities and the Secret for clients; the upkeep of a member keeps the member's own.
 
+mod issuers;
 mod leaves;
 mod secrets;
+mod supply;
 mod talk;
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 
+pub use issuers::{Certificate, CertificateSpec};
+use leaves::{CLIENT_FILES, Files};
 pub use leaves::LeafError;
 pub use secrets::{SecretView, Secrets};
-pub(super) use talk::Talk;
+use supply::Supply;
 pub use talk::TalkError;
+pub(super) use talk::{Own, Talk};
 
 use super::{
     labels,
@@ -36,8 +44,8 @@ use crate::{
 
 /// What is known of the certificates of a cluster.
 pub(super) struct Known {
-    /// Its authorities.
-    pub(super) authorities: Sides<Authorities>,
+    /// What the operator talks to members with.
+    pub(super) own: Sides<Own>,
     /// What the plan is told.
     pub(super) certificates: Sides<Certificates>,
 }
@@ -67,13 +75,17 @@ fn foreign(name: &str) -> String {
 }
 
 /// Makes what a member's Secret has to hold, before its Pod is made and whenever it is due.
-pub(super) async fn keep_member(shared: &Shared, member: &MemberView) -> Result<(), KubernetesError> {
+pub(super) async fn keep_member(
+    shared: &Shared,
+    member: &MemberView,
+    cluster: &EtcdCluster,
+) -> Result<(), KubernetesError> {
     let spec = &member.object.spec;
     if leaves::sides(&member.object).next().is_none() {
         return Ok(());
     }
     let (namespace, holder) = (&member.identity.namespace, &member.identity.name);
-    let of = |side| authorities(shared, namespace, &spec.cluster, &spec.cluster_uid, side);
+    let of = |side| Supply::read(shared, cluster, side);
     let (peer, client) = futures::join!(of(Side::Peer), of(Side::Client));
     let known = Sides { peer, client };
     let name = labels::member_secret(holder);
@@ -109,29 +121,41 @@ async fn write(
 
 impl KubernetesPlatform {
     /// What is known of the certificates, of each side that is to be under TLS or has a member that is.
-    pub(super) async fn certificates(&self, desired: &Desired, members: &[MemberView]) -> Known {
-        let of = |side| self.certificates_of(desired, members, side);
+    pub(super) async fn certificates(
+        &self,
+        cluster: &EtcdCluster,
+        desired: &Desired,
+        members: &[MemberView],
+    ) -> Known {
+        let asked = self.keep_certificates(cluster).await;
+        let of = |side| self.certificates_of(cluster, desired, members, side);
         let (peer, client) = futures::join!(of(Side::Peer), of(Side::Client));
-        Known {
-            authorities: Sides { peer: peer.0, client: client.0 },
-            certificates: Sides { peer: peer.1, client: client.1 },
+        let mut certificates = Sides { peer: peer.1, client: client.1 };
+        if let Err(error) = asked {
+            let why = format!("cert-manager could not be asked for certificates: {error}");
+            for side in issuers::sides(cluster) {
+                certificates.get_mut(side).problem = Some(why.clone());
+            }
         }
+        Known { own: Sides { peer: peer.0, client: client.0 }, certificates }
     }
 
     async fn certificates_of(
         &self,
+        cluster: &EtcdCluster,
         desired: &Desired,
         members: &[MemberView],
         side: Side,
-    ) -> (Authorities, Certificates) {
+    ) -> (Own, Certificates) {
         let listening: Vec<_> =
             members.iter().filter(|one| leaves::sides(&one.object).any(|of| of == side)).collect();
         if *desired.tls.get(side) == Source::None && listening.is_empty() {
             return Default::default();
         }
         let shared = &self.shared;
-        let authorities = authorities(shared, &self.namespace, &self.name, self.uid(), side).await;
-        let mut certificates = authorities.observed();
+        let supply = Supply::read(shared, cluster, side).await;
+        let mut certificates = supply.authorities.observed();
+        let mut kept = None;
         for member in listening {
             let holder = &member.identity.name;
             let name = labels::member_secret(holder);
@@ -141,12 +165,15 @@ impl KubernetesPlatform {
                 }
                 Ok(secret) => {
                     let held = secret.map(|secret| secret.held).unwrap_or_default();
-                    let leaf = leaves::seen(holder, &held, side, &authorities);
-                    if leaf.is_none() {
+                    let leaf = leaves::seen(holder, &held, side, &supply.authorities);
+                    if leaf.is_none() || supply.hands_on_another(&held, side) {
                         // Its upkeep makes it anew.
                         shared.bell.member(member.identity.key());
                     }
                     certificates.leaves.extend(leaf);
+                    if side == Side::Peer {
+                        kept = kept.or_else(|| Files::of_member(side).of(&held));
+                    }
                 }
                 Err(error) => {
                     certificates
@@ -158,40 +185,43 @@ impl KubernetesPlatform {
         if side == Side::Client {
             let name = labels::client_secret(&self.name);
             if let Ok(Some(secret)) = shared.secrets.get(&shared.hands, &self.namespace, &name).await {
-                match is_own(&secret, self.uid()) {
-                    true => certificates.leaves.extend(leaves::seen_of_clients(&secret.held, &authorities)),
-                    false => _ = certificates.problem.get_or_insert_with(|| foreign(&name)),
+                if is_own(&secret, self.uid()) {
+                    certificates.leaves.extend(leaves::seen_of_clients(&secret.held, &supply.authorities));
+                    kept = CLIENT_FILES.of(&secret.held);
+                } else {
+                    certificates.problem.get_or_insert_with(|| foreign(&name));
                 }
             }
         }
-        (authorities, certificates)
+        (supply.own(kept), certificates)
     }
 
     /// How members are talked to.
-    pub(super) fn credentials(&self, known: &Sides<Authorities>) -> Result<Credentials, KubernetesError> {
+    pub(super) fn credentials(&self, own: &Sides<Own>) -> Result<Credentials, KubernetesError> {
         let (namespace, domain) = (&self.namespace, &self.shared.cluster_domain);
         let names = Sides {
             peer: render::peer_domain(&self.name, namespace, domain),
             client: format!("{}.{namespace}.svc.{domain}", labels::client_service(&self.name)),
         };
-        Ok(self.talk.credentials(known, &names, Policy::kubernetes().leaf_life)?)
+        Ok(self.talk.credentials(own, &names, Policy::kubernetes().leaf_life)?)
     }
 
     /// Keeps the Secret for clients, as long as clients are to talk under TLS.
     pub(super) async fn keep_client_secret(&self, cluster: &EtcdCluster) -> Result<(), KubernetesError> {
         let desired = self.desired(cluster)?;
-        if desired.tls.client != Source::Managed {
+        if desired.tls.client == Source::None {
             return Ok(());
         }
-        let known = authorities(&self.shared, &self.namespace, &self.name, self.uid(), Side::Client).await;
+        let supply = Supply::read(&self.shared, cluster, Side::Client).await;
         let name = labels::client_secret(&self.name);
         let found = self.shared.secrets.get(&self.shared.hands, &self.namespace, &name).await?;
         // The condition says so; members go on.
-        if known.issuer().is_none() || found.as_ref().is_some_and(|secret| !is_own(secret, self.uid())) {
+        let nobody = supply.authorities.issuer().is_none() && supply.clients.is_none();
+        if nobody || found.as_ref().is_some_and(|secret| !is_own(secret, self.uid())) {
             return Ok(());
         }
         let held = found.as_ref().map(|secret| secret.held.clone()).unwrap_or_default();
-        let entries = leaves::of_clients(&held, &known, Timestamp::now(), Policy::kubernetes().leaf_life)?;
+        let entries = leaves::of_clients(&held, &supply, Timestamp::now(), Policy::kubernetes().leaf_life)?;
         let make = |held| render::client_secret(cluster, name.clone(), held);
         write(&self.shared, found.as_ref(), entries, make).await
     }
