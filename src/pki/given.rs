@@ -22,9 +22,10 @@ impl Given {
     pub fn of(entries: &BTreeMap<String, String>, now: Timestamp) -> Self {
         let pair = pair(entries);
         let authority = match &pair {
-            Ok(pair) if Certificate::read(&pair.certificate).is_ok_and(|facts| facts.is_authority) => {
-                Some(Authority::load(&pair.certificate, pair.key.clone()).map_err(|error| format!("tls.key: {error}")))
-            }
+            Ok(pair) if Certificate::read(&pair.certificate).is_ok_and(|facts| facts.is_authority) => Some(
+                Authority::load(&pair.certificate, pair.key.clone())
+                    .map_err(|error| format!("tls.key: {error}")),
+            ),
             _ => None,
         };
         let mut problem = None;
@@ -70,7 +71,9 @@ impl Given {
             (_, true) => "clients (clientAuth",
             _ => return None,
         };
-        Some(format!("tls.crt is not for {usage} in its extended key usage): have it made anew with that too"))
+        Some(format!(
+            "tls.crt is not for {usage} in its extended key usage): have it made anew with that too"
+        ))
     }
 }
 
@@ -81,7 +84,11 @@ fn pair(entries: &BTreeMap<String, String>) -> Result<Issued, String> {
 }
 
 fn entry<'a>(entries: &'a BTreeMap<String, String>, name: &str) -> Result<&'a str, String> {
-    entries.get(name).map(String::as_str).filter(|text| !text.is_empty()).ok_or_else(|| format!("{name} is missing"))
+    entries
+        .get(name)
+        .map(String::as_str)
+        .filter(|text| !text.is_empty())
+        .ok_or_else(|| format!("{name} is missing"))
 }
 
 /// The certificates of a bundle, each with a PEM of its own.
@@ -147,7 +154,10 @@ mod tests {
         let both = format!("{}{}", old.certificate(), new.certificate());
         let given = Given::of(&entries(&both, &own.certificate, &own.key), now());
         assert_eq!(given.authorities.observed().problem, None);
-        assert_eq!((given.authorities.certificates().len(), given.authorities.issuer().is_some()), (2, false));
+        assert_eq!(
+            (given.authorities.certificates().len(), given.authorities.issuer().is_some()),
+            (2, false)
+        );
         assert_eq!(given.leaf.as_ref().unwrap().0.issuer, *new.id());
         let names = ["demo-a.demo-peers.ns.svc.cluster.local", "127.0.0.1"].map(str::to_owned);
         assert_eq!(given.lacks(&names, true, true), None);

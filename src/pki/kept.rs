@@ -17,7 +17,8 @@ pub fn kept(pair: Option<(&str, &SecretKey)>, authorities: &[Certificate]) -> Ke
         return Kept::Unreadable { why: "its private key is missing or belongs to another one".into() };
     }
     Kept::Leaf(LeafFacts {
-        issuer: issuer(certificate, &facts, authorities).map_or_else(|| AuthorityId("an unknown authority".into()), |one| one.id.clone()),
+        issuer: issuer(certificate, &facts, authorities)
+            .map_or_else(|| AuthorityId("an unknown authority".into()), |one| one.id.clone()),
         names: facts.names.into_iter().collect(),
         not_before: facts.since,
         not_after: facts.until,

@@ -353,7 +353,10 @@ fn tls(cases: &mut Vec<Case>) {
     create("{client: {plaintext: \"true\"}}", Malformed("is not true or false"));
     create("{client: {mode: Secret, secretName: a, clientSecretName: b}}", Accepted);
     create("{client: {mode: Managed, clientSecretName: b}}", Refused("belongs to the mode Secret"));
-    create("{peer: {mode: Secret, secretName: a, clientSecretName: b}}", Malformed("clientSecretName is not a field"));
+    create(
+        "{peer: {mode: Secret, secretName: a, clientSecretName: b}}",
+        Malformed("clientSecretName is not a field"),
+    );
     create("{peer: {plaintext: true}}", Malformed("spec.tls.peer.plaintext is not a field"));
 }
 

@@ -58,7 +58,11 @@ pub(super) fn check(tls: &Tls, problems: &mut Problems) {
             );
         }
         let issuer = fields.issuer.map(|issuer| {
-            [("issuerRef.name", Some(&issuer.name)), ("issuerRef.kind", issuer.kind.as_ref()), ("issuerRef.group", issuer.group.as_ref())]
+            [
+                ("issuerRef.name", Some(&issuer.name)),
+                ("issuerRef.kind", issuer.kind.as_ref()),
+                ("issuerRef.group", issuer.group.as_ref()),
+            ]
         });
         let names = issuer.into_iter().flatten().map(|(name, text)| (name, text.map(String::as_str)));
         for (name, text) in

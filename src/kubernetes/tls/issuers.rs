@@ -97,10 +97,20 @@ fn certificates(cluster: &EtcdCluster, cluster_domain: &str) -> Vec<Certificate>
         if side == Side::Client {
             let namespace = cluster.namespace().unwrap_or_default();
             let service = labels::client_service(&name);
-            dns_names.extend([format!("{service}.{namespace}.svc"), format!("{service}.{namespace}"), service]);
+            dns_names.extend([
+                format!("{service}.{namespace}.svc"),
+                format!("{service}.{namespace}"),
+                service,
+            ]);
         }
         let secret = labels::issued_secret(&name, side);
-        all.push(certificate(cluster, secret, (dns_names, addresses), &["server auth", "client auth"], &issuer));
+        all.push(certificate(
+            cluster,
+            secret,
+            (dns_names, addresses),
+            &["server auth", "client auth"],
+            &issuer,
+        ));
         if side == Side::Client {
             let secret = labels::issued_client_secret(&name);
             all.push(certificate(cluster, secret, (Vec::new(), Vec::new()), &["client auth"], &issuer));
@@ -154,7 +164,10 @@ impl KubernetesPlatform {
         let wanted = certificates(cluster, &self.shared.cluster_domain);
         let specs: Vec<_> = wanted.iter().map(|one| one.spec.clone()).collect();
         let seen = self.asked.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if wanted.is_empty() || cluster.spec.paused || seen.is_some_and(|(at, asked)| asked == specs && at.elapsed() < BELIEVED) {
+        if wanted.is_empty()
+            || cluster.spec.paused
+            || seen.is_some_and(|(at, asked)| asked == specs && at.elapsed() < BELIEVED)
+        {
             return Ok(());
         }
         for one in &wanted {
@@ -180,7 +193,8 @@ mod tests {
     #[test]
     fn cert_manager_is_asked_for_what_is_needed_and_for_nothing_else() {
         let cluster = |tls| {
-            let spec: EtcdClusterSpec = serde_json::from_value(serde_json::json!({ "size": 3, "tls": tls })).unwrap();
+            let spec: EtcdClusterSpec =
+                serde_json::from_value(serde_json::json!({ "size": 3, "tls": tls })).unwrap();
             let mut cluster = EtcdCluster::new("demo", spec);
             cluster.metadata.namespace = Some("ns".into());
             certificates(&cluster, "cluster.local")

@@ -136,11 +136,7 @@ pub(super) struct Files {
 impl Files {
     /// Those of a side in the Secret of a member.
     pub(super) fn of_member(side: Side) -> Self {
-        Self {
-            certificate: certificate_file(side),
-            key: key_file(side),
-            authorities: authorities_file(side),
-        }
+        Self { certificate: certificate_file(side), key: key_file(side), authorities: authorities_file(side) }
     }
 
     /// What is held under these names, if all of it is there.
@@ -463,7 +459,8 @@ mod tests {
     fn clients_go_on_trusting_whom_members_still_show() {
         let [old, new] = ["old", "new"].map(|name| pki::Authority::generate(name, now(), 10 * YEAR).unwrap());
         let given = |signs: &pki::Authority, trusted: &[&pki::Authority]| {
-            let issued = signs.issue(&Request { common_name: "client".into(), names: Vec::new() }, now(), YEAR);
+            let issued =
+                signs.issue(&Request { common_name: "client".into(), names: Vec::new() }, now(), YEAR);
             let issued = issued.unwrap();
             let entries = [
                 ("ca.crt", signs.certificate().to_owned()),

@@ -19,8 +19,8 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 
 pub use issuers::{Certificate, CertificateSpec};
-use leaves::{CLIENT_FILES, Files};
 pub use leaves::LeafError;
+use leaves::{CLIENT_FILES, Files};
 pub use secrets::{SecretView, Secrets};
 use supply::Supply;
 pub use talk::TalkError;

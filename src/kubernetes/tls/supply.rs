@@ -61,7 +61,7 @@ impl Supply {
     pub(super) fn own(self, kept: Option<Ready>) -> Own {
         let signs = self.authorities.issuer().is_some_and(|issuer| self.may_use(issuer.id()));
         match kept {
-            _ if signs && !self.given => Own::Signed(self.authorities),
+            _ if signs && !self.given => Own::Signed(Box::new(self.authorities)),
             Some(kept) => Own::Kept(kept),
             None => Own::Nothing,
         }
@@ -154,7 +154,8 @@ async fn clients_of(
     maker: &str,
     now: Timestamp,
 ) -> Result<(LeafFacts, Issued), String> {
-    let own = held(shared, cluster, name).await?.ok_or_else(|| format!("Secret {name} is missing: {maker}"))?;
+    let own =
+        held(shared, cluster, name).await?.ok_or_else(|| format!("Secret {name} is missing: {maker}"))?;
     let mut entries = own;
     // Whom members trust is said in one place.
     entries.remove("ca.crt");

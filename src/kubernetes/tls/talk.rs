@@ -33,7 +33,7 @@ pub(in crate::kubernetes) enum Own {
     #[default]
     Nothing,
     /// A certificate is made for it, which one of these signs.
-    Signed(Authorities),
+    Signed(Box<Authorities>),
     /// What is kept, because nobody signs.
     Kept(Ready),
 }

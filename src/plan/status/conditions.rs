@@ -250,11 +250,12 @@ fn certificates(view: &View<'_>) -> Fact {
         return fact("True", "Disabled", "neither peers nor clients are wanted under TLS".into());
     }
     let (passing, standing): (Vec<_>, Vec<_>) = obstacles(world).partition(|obstacle| obstacle.passes);
-    if let Some(obstacle) = standing.into_iter().next() {
-        return fact("False", obstacle.reason, obstacle.message);
-    }
-    if let Some(obstacle) = passing.into_iter().next() {
-        return fact("Unknown", obstacle.reason, obstacle.message);
+    // The first gives the reason; what is wrong is told of both sides.
+    for (status, obstacles) in [("False", standing), ("Unknown", passing)] {
+        if let Some(first) = obstacles.first() {
+            let messages: Vec<_> = obstacles.iter().map(|obstacle| obstacle.message.as_str()).collect();
+            return fact(status, first.reason, messages.join("; "));
+        }
     }
     let leaves =
         || wanted().flat_map(|side| world.certificates.get(side).leaves.iter().map(move |leaf| (side, leaf)));
