@@ -188,6 +188,10 @@ pub(super) fn plaintext_beside_tls() -> Rule {
     .field_path(".plaintext")
 }
 
+pub(super) fn object_name() -> Rule {
+    rule("size(self) > 0", format!("a name has 1 to {NAME_LENGTH} characters; write that of an object"))
+}
+
 pub(super) fn secret_of_a_side() -> Rule {
     rule(
         "has(self.secretName) == (has(self.mode) && self.mode == 'Secret')",

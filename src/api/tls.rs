@@ -33,7 +33,8 @@ pub struct PeerTls {
     /// With the mode Secret: the Secret with ca.crt (whom members trust), tls.crt and tls.key. Those two are a certificate
     /// that all members show each other, as servers and as clients; or an authority that the operator signs theirs with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = rules::NAME_LENGTH))]
+    #[schemars(length(max = rules::NAME_LENGTH))]
+    #[x_kube(validation = rules::object_name())]
     pub secret_name: Option<String>,
     /// With the mode CertManager: the issuer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -61,12 +62,14 @@ pub struct ClientTls {
     /// With the mode Secret: the Secret with ca.crt (whom members and clients trust), tls.crt and tls.key. Those two are a
     /// certificate that all members show clients; or an authority that the operator signs theirs with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = rules::NAME_LENGTH))]
+    #[schemars(length(max = rules::NAME_LENGTH))]
+    #[x_kube(validation = rules::object_name())]
     pub secret_name: Option<String>,
     /// With the mode Secret: the Secret with tls.crt and tls.key that the operator shows members as a client. When absent,
     /// those of secretName.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = rules::NAME_LENGTH))]
+    #[schemars(length(max = rules::NAME_LENGTH))]
+    #[x_kube(validation = rules::object_name())]
     pub client_secret_name: Option<String>,
     /// With the mode CertManager: the issuer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -82,15 +85,18 @@ pub struct ClientTls {
 #[serde(rename_all = "camelCase")]
 pub struct IssuerRef {
     /// Its name.
-    #[schemars(length(min = 1, max = rules::NAME_LENGTH))]
+    #[schemars(length(max = rules::NAME_LENGTH))]
+    #[x_kube(validation = rules::object_name())]
     pub name: String,
     /// Its kind; Issuer when absent, which is one of the cluster's own namespace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = rules::NAME_LENGTH))]
+    #[schemars(length(max = rules::NAME_LENGTH))]
+    #[x_kube(validation = rules::object_name())]
     pub kind: Option<String>,
     /// The group of its kind; cert-manager.io when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = rules::NAME_LENGTH))]
+    #[schemars(length(max = rules::NAME_LENGTH))]
+    #[x_kube(validation = rules::object_name())]
     pub group: Option<String>,
 }
 

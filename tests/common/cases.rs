@@ -331,13 +331,13 @@ fn tls(cases: &mut Vec<Case>) {
             ("mode: Secret", Refused(no_secret)),
             ("secretName: mine", Refused(no_secret)),
             ("mode: Managed, secretName: mine", Refused(no_secret)),
-            ("mode: Secret, secretName: \"\"", Malformed("a name has 1 to 253 characters")),
+            ("mode: Secret, secretName: \"\"", Refused("a name has 1 to 253 characters")),
             ("mode: CertManager, issuerRef: {name: ours}", Accepted),
             ("mode: CertManager, issuerRef: {name: ours, kind: ClusterIssuer, group: example.org}", Accepted),
             ("mode: CertManager", Refused(no_issuer)),
             ("issuerRef: {name: ours}", Refused(no_issuer)),
             ("mode: Secret, secretName: mine, issuerRef: {name: ours}", Refused(no_issuer)),
-            ("mode: CertManager, issuerRef: {name: \"\"}", Malformed("a name has 1 to 253 characters")),
+            ("mode: CertManager, issuerRef: {name: \"\"}", Refused("a name has 1 to 253 characters")),
             ("mode: CertManager, issuerRef: {kind: Issuer}", Malformed("name")),
         ] {
             create(&format!("{{{side}: {{{fields}}}}}"), verdict);
