@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use super::{rules, scalars};
 use crate::plan::{Side, Sides, certificates::Source};
 
-/// TLS of the two sides of every member.
+/// TLS of the two sides of every member. A side whose mode is absent is under TLS in a new cluster, and stays as it is in
+/// one that is there.
 #[derive(KubeSchema, Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Tls {
@@ -22,8 +23,8 @@ pub struct Tls {
 #[derive(KubeSchema, Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PeerTls {
-    /// Managed (the operator makes the certificates and renews them) or Disabled (plain text). A change reaches the members
-    /// one by one, while the cluster serves.
+    /// Managed (the operator makes the certificates and renews them) or Disabled (plain text). A new cluster gets Managed where
+    /// nothing is said, and one that is there stays as it is. A change reaches the members one by one, while the cluster serves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = rules::WORD_LENGTH))]
     #[x_kube(validation = rules::tls_mode())]
@@ -35,13 +36,15 @@ pub struct PeerTls {
 #[x_kube(validation = rules::plaintext_beside_tls())]
 #[serde(rename_all = "camelCase")]
 pub struct ClientTls {
-    /// Managed (the operator makes the certificates and renews them) or Disabled (plain text). Under TLS a member takes
-    /// clients with a certificate of the cluster's own authority only; one for them is in the Secret <cluster>-client.
+    /// Managed (the operator makes the certificates and renews them) or Disabled (plain text). A new cluster gets Managed where
+    /// nothing is said, and one that is there stays as it is. Under TLS a member takes clients with a certificate of the
+    /// cluster's own authority only; one for them is in the Secret <cluster>-client.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = rules::WORD_LENGTH))]
     #[x_kube(validation = rules::tls_mode())]
     pub mode: Option<String>,
-    /// Whether members listen for clients in plain text too, so that clients can be moved to TLS one after the other.
+    /// Whether members that listen for clients under TLS do so in plain text too, so that clients can be moved to TLS one
+    /// after the other.
     #[serde(default, deserialize_with = "scalars::flag", skip_serializing_if = "std::ops::Not::not")]
     #[schemars(extend("nullable" = true))]
     pub plaintext: bool,
