@@ -473,6 +473,45 @@ fn a_pod_under_tls_has_its_certificates_and_the_ports_of_its_schemes() {
 }
 
 #[test]
+fn etcdctl_needs_no_words_in_a_container_whatever_its_member_listens_under() {
+    let with = |spec: &str, listen| {
+        let mut one = member(spec);
+        let trust = std::collections::BTreeSet::from([AuthorityId("1a2b".into())]);
+        one.spec.transport.client = Channel { listen, trust };
+        let pod = render::pod(&one, false, &around()).unwrap();
+        let env = pod.spec.unwrap().containers[0].env.clone().unwrap();
+        let told = env.into_iter().filter(|one| one.name.starts_with("ETCDCTL_"));
+        told.map(|one| format!("{}={}", one.name, one.value.unwrap_or_default())).collect::<Vec<_>>()
+    };
+    for listen in [Listen::Plain, Listen::Both] {
+        assert!(with("{size: 3}", listen).is_empty(), "its default reaches a listener in plain text");
+    }
+    let files = [
+        "ETCDCTL_CACERT=/etc/quorate/client-ca.crt",
+        "ETCDCTL_CERT=/etc/quorate/server.crt",
+        "ETCDCTL_KEY=/etc/quorate/server.key",
+    ];
+    let made = with("{size: 3}", Listen::Tls);
+    assert_eq!(made[0], "ETCDCTL_ENDPOINTS=https://127.0.0.1:2384");
+    assert_eq!(made[1..], files);
+    // They are there for people, who may want others.
+    let other = "ETCDCTL_ENDPOINTS=https://demo:2384";
+    for spec in [
+        "{size: 3, etcd: {extraEnv: {ETCDCTL_ENDPOINTS: 'https://demo:2384'}}}",
+        "{size: 3, podTemplate: {spec: {containers: [{name: etcd, env: [{name: ETCDCTL_ENDPOINTS, value: 'https://demo:2384'}]}]}}}",
+    ] {
+        let made = with(spec, Listen::Tls);
+        assert_eq!(made.len(), 4, "{made:?}");
+        assert!(
+            made.iter().any(|one| one == other)
+                && files.iter().all(|file| made.iter().any(|one| one == file)),
+            "{made:?}"
+        );
+        assert!(render::not_applied(&cluster(spec).spec).is_empty());
+    }
+}
+
+#[test]
 fn the_client_service_takes_a_template() {
     let spec = "{size: 3, services: {client: {metadata: {annotations: {lb: internal}, labels: {quorate.dev/cluster: x}}, spec: {\
                 type: LoadBalancer, loadBalancerSourceRanges: [10.0.0.0/8], selector: {a: b}, \

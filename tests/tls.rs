@@ -45,6 +45,8 @@ const GAP: Duration = Duration::from_secs(1);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 const SECURED: &str = "tls: {peer: {mode: Managed}, client: {mode: Managed}}";
+/// The spec does not speak of TLS.
+const UNSAID: &str = "";
 const PLAIN: &str = "tls: {peer: {mode: Disabled}, client: {mode: Disabled}}";
 
 fn alone() -> MutexGuard<'static, ()> {
@@ -56,12 +58,16 @@ fn runtime() -> tokio::runtime::Runtime {
 }
 
 fn spec(minor: Minor, tls: &str) -> String {
-    format!("{{size: 3, version: {}, {tls}}}", binary(minor).version)
+    let version = binary(minor).version;
+    match tls {
+        UNSAID => format!("{{size: 3, version: {version}}}"),
+        tls => format!("{{size: 3, version: {version}, {tls}}}"),
+    }
 }
 
 fn prepare(minor: Minor, tls: &str) -> Up {
     let up = Up::prepare(&binary(minor), 3);
-    up.write_manifest(&spec(minor, tls));
+    up.write_spec(&spec(minor, tls));
     up
 }
 
@@ -153,7 +159,8 @@ fn who_is_not_trusted_is_not_let_in_on_3_7() {
 }
 
 fn who_is_let_in(minor: Minor) {
-    let up = start(minor, SECURED);
+    // A new cluster is under TLS unless its spec says otherwise.
+    let up = start(minor, UNSAID);
     assert!(urls(&up).iter().all(|url| url.starts_with("https://")), "{:?}", urls(&up));
     // As a person does: with the line that `up` printed.
     let printed = || up.log().lines().find_map(|line| Some(line.split_once("export ")?.1.to_owned()));
@@ -307,17 +314,26 @@ fn to_tls_and_back(minor: Minor) {
     let _alone = alone();
     let up = start(minor, PLAIN);
     assert!(urls(&up).iter().all(|url| url.starts_with("http://")), "{:?}", urls(&up));
+    stays_as_it_is(&up, minor);
     for (what, tls, scheme) in
         [("plain text → TLS", SECURED, "https://"), ("TLS → plain text", PLAIN, "http://")]
     {
         let next = up.status().observed_generation.unwrap() + 1;
-        under_load(&up, &format!("{minor}: {what}"), applied(next), |up| {
-            up.write_manifest(&spec(minor, tls))
-        });
+        under_load(&up, &format!("{minor}: {what}"), applied(next), |up| up.write_spec(&spec(minor, tls)));
         assert!(urls(&up).iter().all(|url| url.starts_with(scheme)), "{:?}", urls(&up));
         let listening = listening(&up);
         assert_eq!(listening.len(), 3 * 3, "a port for clients, peers and metrics each: {listening:?}");
+        stays_as_it_is(&up, minor);
     }
+}
+
+/// A spec that stops speaking of TLS changes nothing at a cluster that is there.
+fn stays_as_it_is(up: &Up, minor: Minor) {
+    let was = (urls(up), processes_below(&up.dir()));
+    let next = up.status().observed_generation.unwrap() + 1;
+    up.write_spec(&spec(minor, UNSAID));
+    up.wait("a spec without tls", SECONDS(30), applied(next));
+    assert_eq!((urls(up), processes_below(&up.dir())), was, "no process was restarted");
 }
 
 /// What the etcd processes of a cluster are told to listen on.

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use super::{rules, scalars};
 use crate::plan::{Side, Sides, certificates::Source};
 
-/// TLS of the two sides of every member.
+/// TLS of the two sides of every member. A side whose mode is absent is under TLS in a new cluster, and stays as it is in
+/// one that is there.
 #[derive(KubeSchema, Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Tls {
@@ -74,7 +75,8 @@ pub struct ClientTls {
     /// With the mode CertManager: the issuer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub issuer_ref: Option<IssuerRef>,
-    /// Whether members listen for clients in plain text too, so that clients can be moved to TLS one after the other.
+    /// Whether members that listen for clients under TLS do so in plain text too, so that clients can be moved to TLS one
+    /// after the other.
     #[serde(default, deserialize_with = "scalars::flag", skip_serializing_if = "std::ops::Not::not")]
     #[schemars(extend("nullable" = true))]
     pub plaintext: bool,

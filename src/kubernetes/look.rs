@@ -73,7 +73,8 @@ impl KubernetesPlatform {
     /// Who the certificates of each side are from.
     ///
     /// Volumes that a former cluster left count like members, and until the new one formed over them they count more than
-    /// the spec: etcd's list has URLs under TLS then, and a member has to listen there before it can be told otherwise.
+    /// the spec: etcd's list has URLs under TLS then, and a member has to listen there before it can be told otherwise. Those
+    /// that are being deleted do not: an attempt to form that was thrown away would decide how the next one is made.
     fn sources(&self, cluster: &EtcdCluster) -> Sides<Source> {
         let members = self.members();
         let formed = formed(cluster).is_some();
@@ -83,7 +84,8 @@ impl KubernetesPlatform {
             admission.is_some_and(|told| told.as_ref().is_none_or(|told| !told.is_over_data()))
         };
         let claims = self.hands().stores.claims.of_cluster(&self.namespace, &self.name);
-        let left: Vec<_> = claims.iter().filter(|claim| !forming(claim)).map(|one| &one.transport).collect();
+        let counts = |claim: &&ClaimView| !claim.identity.deleting && !forming(claim);
+        let left: Vec<_> = claims.iter().filter(counts).map(|one| &one.transport).collect();
         let mut sources = Tls::sources(cluster.spec.tls.as_ref(), |side| {
             let members = members.iter().map(|one| &one.object.spec.transport);
             Source::unsaid(formed, members.chain(left.iter().copied()).map(|one| one.get(side).listen))

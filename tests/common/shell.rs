@@ -43,7 +43,8 @@ impl Shell {
         let mut child = Command::new("setsid");
         child.args(["--wait", "bash", "-euo", "pipefail"]).arg(&script).current_dir(&self.folder);
         child.env("PATH", std::env::join_paths(path).unwrap());
-        for name in ["QUORATE_DIR", "QUORATE_ETCD", "RUST_LOG", "ETCDCTL_ENDPOINTS"] {
+        let etcdctl = ["ETCDCTL_ENDPOINTS", "ETCDCTL_CACERT", "ETCDCTL_CERT", "ETCDCTL_KEY"];
+        for name in ["QUORATE_DIR", "QUORATE_ETCD", "RUST_LOG"].into_iter().chain(etcdctl) {
             child.env_remove(name);
         }
         child.envs(self.variables.iter().map(|(name, value)| (name, value)));

@@ -13,6 +13,9 @@ use tempfile::TempDir;
 
 use super::{etcd::Binary, ports::Place};
 
+/// TLS has tests of its own; the others compare plain figures, and need no certificates for that.
+const IN_PLAIN_TEXT: &str = "tls: {peer: {mode: Disabled}, client: {mode: Disabled}}";
+
 /// A cluster under `quorate up`. Everything is killed and deleted when it is dropped.
 pub struct Up {
     pub binary: Binary,
@@ -49,8 +52,16 @@ impl Up {
         up
     }
 
-    /// Replaces the manifest; `spec` is YAML in flow style.
+    /// Replaces the manifest; `spec` is YAML in flow style, and of a cluster in plain text unless it speaks of TLS.
     pub fn write_manifest(&self, spec: &str) {
+        match spec.strip_suffix('}').filter(|spec| !spec.contains("tls: ")) {
+            Some(spec) => self.write_spec(&format!("{spec}, {IN_PLAIN_TEXT}}}")),
+            None => self.write_spec(spec),
+        }
+    }
+
+    /// Replaces the manifest by one with exactly this spec.
+    pub fn write_spec(&self, spec: &str) {
         let text = format!(
             "# A comment that stays.\napiVersion: quorate.dev/v1alpha1\nkind: EtcdCluster\nmetadata: {{name: demo}}\nspec: {spec}\n"
         );

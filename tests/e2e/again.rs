@@ -3,9 +3,17 @@
 use crate::{
     common::{SECONDS, load::connect},
     place::Place,
+    tls::{DISABLED, MOVED},
 };
 
 const ADOPT: &str = "size: 3\nbootstrap: {adopt: true}";
+
+/// What etcdctl says in the Pod of a member, without being told how to reach it.
+fn etcdctl(place: &Place, args: &[&str]) -> String {
+    let member = place.follower();
+    let exec = ["exec", &member, "--container=etcd", "--", "etcdctl"];
+    place.kubectl.must(&[&exec[..], args].concat(), "").trim().to_owned()
+}
 
 fn put(place: &Place, key: &str) {
     let url = place.endpoints("demo");
@@ -50,24 +58,40 @@ fn delete(place: &Place) {
 
 #[test]
 fn a_cluster_made_again_comes_back_with_its_data_if_a_person_says_so() {
-    let place = Place::with_cluster("quorate-again", 3);
-    put(&place, "before");
+    // Under TLS, since nothing is said of it.
+    let place = Place::new("quorate-again");
+    place.apply_spec("demo", "size: 3");
+    place.wait_ready("demo", 3);
+    assert_eq!(etcdctl(&place, &["put", "before", "kept"]), "OK");
     let (id, names) = (place.status("demo").cluster_id, place.names());
     delete(&place);
     assert_eq!(place.claims().len(), 3, "the volumes stay");
 
-    place.apply("demo", "size: 3");
+    place.apply("demo", DISABLED);
     place.wait("demo", "VolumesLeft", SECONDS(20), |status| {
         status.condition("SpecApplied").is_some_and(|one| one.reason == "VolumesLeft")
     });
     std::thread::sleep(SECONDS(3));
     assert!(place.members().is_empty(), "nothing is made over old data");
 
-    place.apply("demo", ADOPT);
-    let took = place.wait_ready("demo", 3);
+    // Its members know each other by URLs under TLS, so they come back that way, and only then leave it.
+    place.apply("demo", &format!("{DISABLED}\nbootstrap: {{adopt: true}}"));
+    let took = place.wait("demo", "the former cluster", SECONDS(60), |status| {
+        status.is("Available") && status.cluster_id.is_some()
+    });
     println!("back over its volumes after {:.1} s", took.as_secs_f64());
     assert_eq!(place.status("demo").cluster_id, id);
     assert_eq!(place.names(), names);
+    let took = place.wait("demo", "in plain text as its spec says", MOVED, |status| {
+        status.is("Ready")
+            && status.is("SpecApplied")
+            && status.updated_members == 3
+            && status.members.iter().all(|one| one.peer_url.starts_with("http://"))
+            && status.members.iter().all(|one| one.client_url.starts_with("http://"))
+    });
+    println!("in plain text after another {:.1} s", took.as_secs_f64());
+    assert_eq!(place.names(), names, "nobody was replaced");
+    assert_eq!(etcdctl(&place, &["get", "before", "--print-value-only"]), "kept");
     assert!(has(&place, "before"));
 }
 

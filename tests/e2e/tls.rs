@@ -14,12 +14,12 @@ use rustls::{ClientConnection, pki_types::ServerName};
 
 use crate::{place::Place, tell::planned};
 
-const MANAGED: &str = "size: 3\ntls: {peer: {mode: Managed}, client: {mode: Managed}}";
 /// Under TLS, with the plain port for clients beside.
 pub const BESIDE: &str = "size: 3\ntls: {peer: {mode: Managed}, client: {mode: Managed, plaintext: true}}";
-const DISABLED: &str = "size: 3\ntls: {peer: {mode: Disabled}, client: {mode: Disabled}}";
+/// In plain text.
+pub const DISABLED: &str = "size: 3\ntls: {peer: {mode: Disabled}, client: {mode: Disabled}}";
 /// Two rolls, and three changes of URLs between them.
-const MOVED: Duration = Duration::from_secs(240);
+pub const MOVED: Duration = Duration::from_secs(240);
 /// How soon a Secret that is hurt is told or healed.
 const TOLD: Duration = Duration::from_secs(30);
 
@@ -66,7 +66,8 @@ pub fn restarts(place: &Place) -> Vec<Option<String>> {
 #[test]
 fn a_cluster_is_born_under_tls_and_its_secrets_are_looked_after() {
     let place = Place::new("quorate-tls");
-    place.apply("demo", MANAGED);
+    // A spec that does not speak of TLS.
+    place.apply_spec("demo", "size: 3");
     let took = place.wait_ready("demo", 3);
     println!("three members under TLS: {:.1} s", took.as_secs_f64());
     let status = place.status("demo");
@@ -116,7 +117,7 @@ fn a_cluster_is_born_under_tls_and_its_secrets_are_looked_after() {
 fn a_secret_of_somebody_else_is_left_alone() {
     let place = Place::new("quorate-tls-foreign");
     place.kubectl.must(&["create", "secret", "generic", "demo-client-ca", "--from-literal=a=b"], "");
-    place.apply("demo", MANAGED);
+    place.apply_spec("demo", "size: 3");
     soon("a foreign Secret is named", || {
         let status = place.status("demo");
         status.conditions.iter().any(|one| one.message.contains("demo-client-ca is there and is not"))
@@ -131,6 +132,12 @@ fn a_secret_of_somebody_else_is_left_alone() {
 fn a_cluster_moves_to_tls_and_back_under_load() {
     let place = Place::with_cluster("quorate-tls-moves", 3);
     let names = place.names();
+    // A cluster that is there stays as it is when its spec stops speaking of TLS.
+    place.apply_spec("demo", "size: 3");
+    place.wait("demo", "a spec without tls", TOLD, |status| {
+        status.observed_generation == Some(2) && status.is("SpecApplied") && status.is("Ready")
+    });
+    assert!(place.status("demo").members.iter().all(|one| one.client_url.starts_with("http://")));
     for (what, spec, scheme) in [("to TLS", BESIDE, "https://"), ("to plain text", DISABLED, "http://")] {
         // Clients of the port in plain text, which is kept beside.
         let load = place.load(100);

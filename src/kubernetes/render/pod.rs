@@ -12,9 +12,12 @@ use crate::{
     kubernetes::labels,
     member::guard::words::{
         ASSIGNMENT, Assignment, CERTIFICATES, CLIENT_PORT, CLIENT_TLS_PORT, GUARD_PORT, METRICS_PORT,
-        PEER_PORT, PEER_TLS_PORT, POD_FOLDER, VOLUME,
+        PEER_PORT, PEER_TLS_PORT, POD_FOLDER, VOLUME, authorities_file, certificate_file, key_file,
     },
-    plan::{MemberName, PeerDomain, Scheme, Sides, transport::Channel},
+    plan::{
+        MemberName, PeerDomain, Scheme, Side, Sides,
+        transport::{Channel, Listen},
+    },
 };
 
 /// The volume with the member's data.
@@ -191,9 +194,27 @@ fn variables(member: &EtcdMember, assignment: &Assignment) -> Result<Vec<Value>,
         json!({"name": POD_IP, "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": "status.podIP"}}}),
     ];
     let extra = &member.spec.options.extra_env;
+    let etcdctl = etcdctl(member.spec.transport.client.listen);
+    let missing = etcdctl.into_iter().filter(|(name, _)| !extra.contains_key(*name));
+    all.extend(missing.map(|(name, value)| json!({"name": name, "value": value})));
     let others = extra.iter().filter(|(name, _)| !is_own(name));
     all.extend(others.map(|(name, value)| json!({"name": name, "value": literal(value)})));
     Ok(all)
+}
+
+/// What etcdctl has to be told in the container of a member that listens for clients under TLS only: the member's own
+/// certificate is one for clients too. They say nothing to the member, so a person's variables of these names win.
+fn etcdctl(listen: Listen) -> Vec<(&'static str, String)> {
+    let file = |name: &str| format!("{CERTIFICATES}/{name}");
+    match listen {
+        Listen::Plain | Listen::Both => Vec::new(),
+        Listen::Tls => vec![
+            ("ETCDCTL_ENDPOINTS", format!("https://127.0.0.1:{CLIENT_TLS_PORT}")),
+            ("ETCDCTL_CACERT", file(authorities_file(Side::Client))),
+            ("ETCDCTL_CERT", file(certificate_file(Side::Client))),
+            ("ETCDCTL_KEY", file(key_file(Side::Client))),
+        ],
+    }
 }
 
 /// Whether a variable is one that the operator sets itself.
