@@ -12,7 +12,8 @@ use crate::{
 
 const DEFINITION: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/crds/quorate.dev_etcdclusters.yaml");
 /// A cluster that the operator only looks at.
-const PAUSED: &str = "apiVersion: quorate.dev/v1alpha1\nkind: EtcdCluster\nmetadata: {name: demo}\nspec: {size: 3, paused: true}\n";
+const PAUSED: &str = "apiVersion: quorate.dev/v1alpha1\nkind: EtcdCluster\nmetadata: {name: demo}\n\
+    spec: {size: 3, paused: true, tls: {peer: {mode: Disabled}, client: {mode: Disabled}}}\n";
 const DEMO: &str = include_str!("../../examples/demo.yaml");
 
 /// Installs the definition, and makes a namespace to use it in.
