@@ -6,7 +6,6 @@ use std::{
 };
 
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt;
 use quorate::{
     kubernetes::tls::Certificate,
@@ -15,9 +14,10 @@ use quorate::{
 use serde_json::json;
 
 use crate::{
+    keys::assert_told_nowhere,
     place::Place,
     tell::planned,
-    tls::{assert_no_keys, restarts, secret, soon},
+    tls::{restarts, secret, soon},
 };
 
 const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
@@ -35,6 +35,15 @@ fn authority(name: &str) -> Authority {
 
 /// What all members of the cluster `demo` may show on a side.
 fn leaf(place: &Place, authority: &Authority, side: &str) -> Issued {
+    leaf_since(place, authority, side, Timestamp::now())
+}
+
+/// The same, expired long ago.
+fn expired(place: &Place, authority: &Authority, side: &str) -> Issued {
+    leaf_since(place, authority, side, Timestamp::now() - 2 * YEAR)
+}
+
+fn leaf_since(place: &Place, authority: &Authority, side: &str, since: Timestamp) -> Issued {
     let namespace = place.kubectl.name();
     let shared = if side == "peer" { "demo-peers" } else { "demo" };
     let names = vec![
@@ -42,7 +51,7 @@ fn leaf(place: &Place, authority: &Authority, side: &str) -> Issued {
         format!("{shared}.{namespace}.svc.cluster.local"),
         "127.0.0.1".to_owned(),
     ];
-    authority.issue(&Request { common_name: side.to_owned(), names }, Timestamp::now(), YEAR).unwrap()
+    authority.issue(&Request { common_name: side.to_owned(), names }, since, YEAR).unwrap()
 }
 
 /// Makes a Secret, or replaces what it holds.
@@ -94,7 +103,9 @@ fn certificates_in_secrets_are_used_looked_after_and_replaced() {
     let before = restarts(&place);
     let garbage = Issued { certificate: "garbage".into(), key: peer.key.clone() };
     keep(&place, "my-peer", old.certificate(), &garbage);
+    keep(&place, "my-server", old.certificate(), &expired(&place, &old, "client"));
     soon("garbage is told", || !usable(&place) && told(&place, "Secret my-peer"));
+    soon("what is expired is told", || told(&place, "Secret my-server: tls.crt ended at"));
     place.kubectl.must(&["delete", "secret", "my-server"], "");
     soon("a lost Secret is told", || told(&place, "Secret my-server is missing"));
     assert!(place.status("demo").is("Available"));
@@ -146,7 +157,7 @@ fn certificates_in_secrets_are_used_looked_after_and_replaced() {
     });
     println!("none trusts the former one any more: {:.1} s", took.as_secs_f64());
     planned("another authority", &load.finish());
-    assert_no_keys(&place);
+    assert_told_nowhere(&place.kubectl, "quorate-system");
 }
 
 /// Signs as cert-manager would, for a Certificate that it was asked for.
@@ -195,7 +206,7 @@ fn an_issuer_of_cert_manager_signs() {
     let clients = || secret(&place, "demo-client").unwrap()["tls.crt"].clone();
     soon("to clients too", || clients() == secret(&place, "demo-issued").unwrap()["tls.crt"]);
     assert_eq!(restarts(&place), before, "nobody was restarted for it");
-    let owned = place.wait_for(place.api::<Secret>().get("demo-client")).unwrap();
-    assert!(!owned.owner_references().is_empty());
-    assert_no_keys(&place);
+    place.apply("demo", &ISSUED.replace(", kind: ClusterIssuer", ""));
+    soon("another issuer is asked", || asked().iter().all(|one| one.spec.issuer_ref.kind == "Issuer"));
+    assert_told_nowhere(&place.kubectl, "quorate-system");
 }

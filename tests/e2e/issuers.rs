@@ -7,9 +7,10 @@ use jiff::Timestamp;
 use quorate::plan::status::ClusterStatus;
 
 use crate::{
+    keys::assert_told_nowhere,
     place::Place,
     tell::planned,
-    tls::{BESIDE, assert_no_keys, secret},
+    tls::{BESIDE, secret},
 };
 
 /// Two rolls, and two minutes before and after the second authority signs.
@@ -53,5 +54,5 @@ fn authorities_are_made_anew_under_load() {
             assert_eq!(trusted, *authority, "{member} trusts the new one of {side} and no other");
         }
     }
-    assert_no_keys(&place);
+    assert_told_nowhere(&place.kubectl, "quorate-system");
 }

@@ -19,6 +19,8 @@ mod figures;
 mod given;
 mod grow;
 mod issuers;
+#[path = "../common/keys.rs"]
+mod keys;
 #[path = "../common/kubectl.rs"]
 mod kubectl;
 mod lease;

@@ -11,6 +11,8 @@
     reason = "a panic is how a test says that it failed"
 )]
 
+#[path = "../common/keys.rs"]
+mod keys;
 #[path = "../common/kubectl.rs"]
 mod kubectl;
 mod release;
@@ -64,7 +66,7 @@ fn a_release_comes_and_goes_and_the_cluster_stays() {
     // An older chart: its definition is not the one of this tree.
     let older = release::older_chart();
     // The definitions are there already, and are the manifest's.
-    let first = ["--take-ownership", "--force-conflicts", "--set=replicas=1"];
+    let first = ["--take-ownership", "--force-conflicts", "--set=replicas=1,log.level=trace"];
     release.run(
         &[&["install", "quorate", older.path().to_str().unwrap(), "--create-namespace"], &first[..]].concat(),
     );
@@ -75,7 +77,8 @@ fn a_release_comes_and_goes_and_the_cluster_stays() {
     let before = pods(&clusters);
     assert_eq!(before.len(), 3, "{before:?}");
     etcdctl(&clusters, &before[0], &["put", "kept", "through it all"]);
-    done("a cluster of three serves");
+    keys::assert_told_nowhere(&clusters, release.namespace());
+    done("a cluster of three serves, and no key is in the log of all there is to tell");
 
     release.run(&["upgrade", "quorate", "charts/quorate", "--set=replicas=2,log.format=json"]);
     assert!(!is_outdated(&clusters), "an upgrade brings the definitions up to date");
