@@ -306,9 +306,10 @@ fn for_every_effect<T: std::fmt::Debug + PartialEq + Sync>(
                     let mut story = Story::new(Some(n));
                     let end = run(&mut story);
                     assert_eq!(end, *expected, "died after effect {n} of each of {:?}", story.chapters);
+                    // Where the two sides of a rotation share their rolls, it takes fewer effects.
                     for (chapter, effects) in story.chapters.iter().zip(&effects) {
                         assert!(
-                            *effects < n || chapter.len() >= n,
+                            effects * 3 / 4 < n || chapter.len() >= n,
                             "no death after effect {n} of {chapter:?}"
                         );
                     }

@@ -4,7 +4,7 @@ use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{rules, scalars};
-use crate::plan::{Side, Sides, certificates::Source};
+use crate::plan::{Side, certificates::Source};
 
 /// TLS of the two sides of every member. A side whose mode is absent is under TLS in a new cluster, and stays as it is in
 /// one that is there.
@@ -117,12 +117,17 @@ pub enum Given {
 }
 
 impl Tls {
-    /// Who the certificates of each side are from; `unsaid` for a mode that is absent, see [`Source::unsaid`].
-    pub fn sources(spec: Option<&Self>, unsaid: impl Fn(Side) -> Source) -> Sides<Source> {
-        let peer = spec.and_then(|tls| tls.peer.as_ref()).and_then(|peer| peer.mode.as_deref());
-        let client = spec.and_then(|tls| tls.client.as_ref()).and_then(|client| client.mode.as_deref());
-        let source = |side, mode: Option<&str>| mode.map_or_else(|| unsaid(side), source);
-        Sides { peer: source(Side::Peer, peer), client: source(Side::Client, client) }
+    /// Who the certificates of a side shall be from; `None` for a mode that is absent, see [`Source::of`].
+    pub fn asked(spec: Option<&Self>, side: Side) -> Option<Source> {
+        let mode = match side {
+            Side::Peer => &spec?.peer.as_ref()?.mode,
+            Side::Client => &spec?.client.as_ref()?.mode,
+        };
+        Some(match mode.as_deref()? {
+            "Managed" => Source::Managed,
+            "Secret" | "CertManager" => Source::Given,
+            _ => Source::None,
+        })
     }
 
     /// Where the certificates of a side come from that others make; `None` for any other side.
@@ -150,13 +155,5 @@ impl Tls {
     /// Whether clients are served in plain text beside TLS.
     pub fn client_plaintext(spec: Option<&Self>) -> bool {
         spec.and_then(|tls| tls.client.as_ref()).is_some_and(|client| client.plaintext)
-    }
-}
-
-fn source(mode: &str) -> Source {
-    match mode {
-        "Managed" => Source::Managed,
-        "Secret" | "CertManager" => Source::Given,
-        _ => Source::None,
     }
 }

@@ -21,8 +21,8 @@ use crate::{
         guard::words::{CLIENT_PORT, CLIENT_TLS_PORT, GuardState, METRICS_PORT, PEER_PORT, PEER_TLS_PORT},
     },
     plan::{
-        Admission, ClusterState, Data, Desired, Incarnation, MemberName, PeerDomain, Process, Scheme, Side,
-        Sides, Snapshot, certificates::Source, transport::Listen,
+        Admission, ClusterState, Data, Desired, Incarnation, MemberName, PeerDomain, Process, Scheme, Sides,
+        Snapshot, certificates::Source, transport::Listen,
     },
 };
 
@@ -71,32 +71,23 @@ impl KubernetesPlatform {
     }
 
     /// Who the certificates of each side are from.
-    ///
-    /// Volumes that a former cluster left count like members, and until the new one formed over them they count more than
-    /// the spec: etcd's list has URLs under TLS then, and a member has to listen there before it can be told otherwise. Those
-    /// that are being deleted do not: an attempt to form that was thrown away would decide how the next one is made.
     fn sources(&self, cluster: &EtcdCluster) -> Sides<Source> {
         let members = self.members();
-        let formed = formed(cluster).is_some();
-        let forming = |claim: &ClaimView| {
+        // Volumes that are being deleted are no more than an attempt to form that was thrown away.
+        let left = |claim: &&ClaimView| {
             let member = members.iter().find(|one| one.identity.name == claim.identity.name);
-            let admission = member.map(|one| &one.object.spec.admission);
-            admission.is_some_and(|told| told.as_ref().is_none_or(|told| !told.is_over_data()))
+            let over_data = |told: &Admission| told.is_over_data();
+            let returns = |one: &MemberView| one.object.spec.admission.as_ref().is_some_and(over_data);
+            !claim.identity.deleting && member.is_none_or(returns)
         };
         let claims = self.hands().stores.claims.of_cluster(&self.namespace, &self.name);
-        let counts = |claim: &&ClaimView| !claim.identity.deleting && !forming(claim);
-        let left: Vec<_> = claims.iter().filter(counts).map(|one| &one.transport).collect();
-        let mut sources = Tls::sources(cluster.spec.tls.as_ref(), |side| {
-            let members = members.iter().map(|one| &one.object.spec.transport);
-            Source::unsaid(formed, members.chain(left.iter().copied()).map(|one| one.get(side).listen))
-        });
-        for side in Side::ALL.into_iter().filter(|_| !formed) {
-            let source = sources.get_mut(side);
-            if *source == Source::None {
-                *source = Source::unsaid(true, left.iter().map(|one| one.get(side).listen));
-            }
-        }
-        sources
+        Sides::each(|side| {
+            let members: Vec<_> =
+                members.iter().map(|one| one.object.spec.transport.get(side).listen).collect();
+            let left: Vec<_> = claims.iter().filter(left).map(|one| one.transport.get(side).listen).collect();
+            let asked = Tls::asked(cluster.spec.tls.as_ref(), side);
+            Source::of(asked, formed(cluster).is_some(), &members, &left)
+        })
     }
 
     /// What a member's objects and guard say, put together. `misplaced`: by name, how storage differs where only another

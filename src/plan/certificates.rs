@@ -26,12 +26,21 @@ pub enum Source {
 }
 
 impl Source {
-    /// Who they are from when nobody said so: an authority of the cluster's own in a new cluster, while one that is there
-    /// stays as it is. `listen`: how its members do, on that side.
-    pub fn unsaid(formed: bool, listen: impl IntoIterator<Item = Listen>) -> Self {
-        let mut listen = listen.into_iter().peekable();
-        let new = !formed && listen.peek().is_none();
-        if new || listen.any(|one| one != Listen::Plain) { Self::Managed } else { Self::None }
+    /// Who they are from: whom the spec asks for, and when it says nothing an authority of the cluster's own in a new
+    /// cluster, while one that is there stays as it is. `members` and `left`: how its members listen on that side, and how
+    /// those did whose volumes a former cluster left.
+    ///
+    /// Such volumes count more than the spec until a cluster formed over them: etcd's list has URLs under TLS then, and a
+    /// member has to listen there before it can be told otherwise.
+    pub fn of(asked: Option<Self>, formed: bool, members: &[Listen], left: &[Listen]) -> Self {
+        let under_tls = |all: &[Listen]| all.iter().any(|one| *one != Listen::Plain);
+        match asked {
+            Some(Self::None) | None if !formed && under_tls(left) => Self::Managed,
+            Some(asked) => asked,
+            None if !formed && members.is_empty() && left.is_empty() => Self::Managed,
+            None if under_tls(members) || under_tls(left) => Self::Managed,
+            None => Self::None,
+        }
     }
 
     /// As the status calls it.
@@ -248,13 +257,32 @@ mod tests {
     #[test]
     fn only_a_new_cluster_is_given_what_nobody_asked_for() {
         use Listen::{Both, Plain, Tls};
-        assert_eq!(Source::unsaid(false, []), Source::Managed);
-        assert_eq!(Source::unsaid(true, []), Source::None, "its members are lost, not new");
+        let unsaid = |formed, members: &[Listen]| Source::of(None, formed, members, &[]);
+        assert_eq!(unsaid(false, &[]), Source::Managed);
+        assert_eq!(unsaid(true, &[]), Source::None, "its members are lost, not new");
         for formed in [false, true] {
-            assert_eq!(Source::unsaid(formed, [Plain, Plain]), Source::None);
-            assert_eq!(Source::unsaid(formed, [Plain, Both]), Source::Managed, "on its way");
-            assert_eq!(Source::unsaid(formed, [Tls]), Source::Managed);
+            assert_eq!(unsaid(formed, &[Plain, Plain]), Source::None);
+            assert_eq!(unsaid(formed, &[Plain, Both]), Source::Managed, "on its way");
+            assert_eq!(unsaid(formed, &[Tls]), Source::Managed);
+            for asked in [Source::None, Source::Managed, Source::Given] {
+                assert_eq!(Source::of(Some(asked), formed, &[Plain, Tls], &[Plain]), asked);
+            }
         }
+    }
+
+    #[test]
+    fn volumes_of_a_cluster_under_tls_come_back_under_tls() {
+        use Listen::{Plain, Tls};
+        for (asked, first, then) in [
+            (None, Source::Managed, Source::Managed),
+            (Some(Source::None), Source::Managed, Source::None),
+            (Some(Source::Managed), Source::Managed, Source::Managed),
+            (Some(Source::Given), Source::Given, Source::Given),
+        ] {
+            assert_eq!(Source::of(asked, false, &[], &[Tls, Plain]), first, "{asked:?}");
+            assert_eq!(Source::of(asked, true, &[Tls], &[]), then, "{asked:?}");
+        }
+        assert_eq!(Source::of(None, false, &[], &[Plain]), Source::None, "as it was");
     }
 
     #[test]

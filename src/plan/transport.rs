@@ -21,6 +21,11 @@ impl<T: Default + PartialEq> Sides<T> {
 }
 
 impl<T> Sides<T> {
+    /// The value that each side has by its name.
+    pub fn each(of: impl Fn(Side) -> T) -> Self {
+        Self { peer: of(Side::Peer), client: of(Side::Client) }
+    }
+
     /// The value of one side.
     pub fn get(&self, side: Side) -> &T {
         match side {

@@ -16,7 +16,7 @@ use crate::{
         validate::{self, Problem},
     },
     member,
-    plan::{Desired, Side, Transport, certificates::Source},
+    plan::{Desired, Sides, Transport, certificates::Source},
 };
 
 /// What the manifest says, beside what is in force.
@@ -45,13 +45,12 @@ pub(super) fn accept(
         problems: problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
     })?;
     let transports = transports(folder)?;
-    let unsaid = |side| {
-        Source::unsaid(record.record.cluster_id.is_some(), transports.iter().map(|one| one.get(side).listen))
-    };
-    desired.tls = Tls::sources(spec.tls.as_ref(), unsaid);
-    for side in Side::ALL.into_iter().filter(|side| Tls::given(spec.tls.as_ref(), *side).is_some()) {
-        *desired.tls.get_mut(side) = unsaid(side);
-    }
+    desired.tls = Sides::each(|side| {
+        let listen: Vec<_> = transports.iter().map(|one| one.get(side).listen).collect();
+        // There are no Secrets to take certificates from.
+        let asked = Tls::asked(spec.tls.as_ref(), side).filter(|asked| *asked != Source::Given);
+        Source::of(asked, record.record.cluster_id.is_some(), &listen, &[])
+    });
     desired.not_applied = problems;
     desired.rotate = requests::rotation_requested(folder);
     desired.unfit = member::unknown_flags(&desired.options, desired.version);

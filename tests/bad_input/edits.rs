@@ -10,7 +10,8 @@ use super::{
     ends, lives, manifest_of, says, wait_for,
 };
 
-const REST: &str = "storage: {volumeClaimTemplate: {spec: {resources: {requests: {storage: 2Gi}}}}}, bootstrap: {token: prod-1}";
+const REST: &str = "storage: {volumeClaimTemplate: {spec: {resources: {requests: {storage: 2Gi}}}}}, bootstrap: {token: prod-1}, \
+     tls: {peer: {mode: Disabled}, client: {mode: Disabled}}";
 
 #[test]
 fn an_edit_that_cannot_be_changes_nothing_and_says_why() {
@@ -50,6 +51,9 @@ fn an_edit_that_cannot_be_changes_nothing_and_says_why() {
         assert!(!now.is("Ready") && now.is("Available"));
         assert_eq!(now.observed_generation, before.observed_generation, "it was not accepted");
     }
+    let given = good.replace("peer: {mode: Disabled}", "peer: {mode: Secret, secretName: mine}");
+    fs::write(&manifest, spec(&given)).unwrap();
+    wait_for(&up, "SpecApplied", "False", &["spec.tls.peer.mode is not applied", "use Managed or Disabled"]);
     fs::remove_file(&manifest).unwrap();
     wait_for(&up, "SpecApplied", "False", &["cluster.yaml is gone"]);
     up.write_manifest(&good);

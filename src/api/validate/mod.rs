@@ -8,7 +8,9 @@ mod tls;
 use std::fmt;
 
 use super::{EtcdClusterSpec, Storage, Tls, rules};
-use crate::plan::{CLUSTER_NAME_LIMIT, ClusterSize, Desired, EtcdVersion, certificates::Source, version};
+use crate::plan::{
+    CLUSTER_NAME_LIMIT, ClusterSize, Desired, EtcdVersion, Sides, certificates::Source, version,
+};
 
 /// One thing that is wrong with a spec.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,7 +70,7 @@ pub fn check(name: &str, spec: &EtcdClusterSpec) -> Result<Desired, Vec<Problem>
             size,
             version,
             options,
-            tls: Tls::sources(spec.tls.as_ref(), |_| Source::unsaid(false, [])),
+            tls: Sides::each(|side| Source::of(Tls::asked(spec.tls.as_ref(), side), false, &[], &[])),
             client_plaintext: Tls::client_plaintext(spec.tls.as_ref()),
             rotate: None,
             token: spec.token().map(str::to_owned),
