@@ -2,7 +2,7 @@
 //! faults under load, memory and CPU. `make bench` runs it; nothing fails for being slow, and nothing is left out.
 //!
 //! ```text
-//! cargo bench --bench one_machine                        # everything: about six minutes a version
+//! cargo bench --bench one_machine                        # everything: about eight minutes a version
 //! cargo bench --bench one_machine -- planned footprint   # some sections
 //! QUORATE_BENCH_RUNS=5                                   # runs of each change and fault; 1 if absent
 //! QUORATE_BENCH_REPORT=report.md                         # a file that gets the output too
@@ -57,9 +57,10 @@ fn main() {
 
 type Section = fn(&mut Report, &[Binary], &mut budget::Budget);
 
-const SECTIONS: [(&str, Section); 4] = [
+const SECTIONS: [(&str, Section); 5] = [
     ("start", start::measure),
     ("planned", planned::measure),
+    ("upgrades", planned::upgrade),
     ("unplanned", unplanned::measure),
     ("footprint", footprint::measure),
 ];

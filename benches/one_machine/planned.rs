@@ -5,13 +5,15 @@ use std::{
     time::{Duration, Instant},
 };
 
+use quorate::plan::status::ClusterStatus;
+
 use super::{
     budget::Budget,
     common::{
         SECONDS,
         etcd::Binary,
         leader::{lead_by_oldest, lead_by_youngest},
-        load::Load,
+        load::{Load, Outcome},
         up::Up,
     },
     machine,
@@ -34,7 +36,7 @@ struct Change {
 }
 
 /// In this order on one cluster, each finding the three, five or seven members that it begins with.
-const CHANGES: [Change; 11] = [
+const CHANGES: [Change; 14] = [
     Change { name: "3 → 5", prepare: |_| {}, make: |up| scale(up, 5) },
     Change { name: "5 → 3, followers go", prepare: lead_by_oldest, make: |up| scale(up, 3) },
     Change { name: "3 → 5", prepare: |_| {}, make: |up| scale(up, 5) },
@@ -46,6 +48,9 @@ const CHANGES: [Change; 11] = [
     Change { name: "restart a follower", prepare: |_| {}, make: |up| restart(up, &up.follower()) },
     Change { name: "restart the leader", prepare: |_| {}, make: |up| restart(up, &up.leader()) },
     Change { name: "a flag, all three roll", prepare: |_| {}, make: roll },
+    Change { name: "plain text → TLS", prepare: |_| {}, make: |up| talk(up, "Managed", "https://") },
+    Change { name: "new authorities of certificates", prepare: |_| {}, make: rotate },
+    Change { name: "TLS → plain text", prepare: |_| {}, make: |up| talk(up, "Disabled", "http://") },
 ];
 
 pub fn measure(report: &mut Report, versions: &[Binary], budget: &mut Budget) {
@@ -73,6 +78,66 @@ pub fn measure(report: &mut Report, versions: &[Binary], budget: &mut Budget) {
     }
 }
 
+/// From each version to the next one, and so on to the newest.
+pub fn upgrade(report: &mut Report, versions: &[Binary], budget: &mut Budget) {
+    let [first, later @ ..] = versions else { return };
+    if later.is_empty() {
+        return;
+    }
+    report.say("### Upgrades under load");
+    report.say(&format!("{} run(s), the same load. Before: {}.", runs(), machine::busy()));
+    let mut baseline = Tally::default();
+    let mut rows: Vec<(String, Tally)> = Vec::new();
+    for _ in 0..runs() {
+        let mut up = Up::prepare(first, 3);
+        up.others = later.to_vec();
+        up.run();
+        up.wait_ready(3);
+        sleep(REST);
+        let load = Load::start(&up.dir(), RATE);
+        sleep(BASELINE);
+        baseline.add(BASELINE, &load.finish());
+        for (from, to) in versions.iter().zip(later) {
+            let (took, outcome) = under_load(&up, |up| to_version(up, to));
+            add(&mut rows, format!("{} → {}", from.version, to.version), took, &outcome);
+        }
+    }
+    let mut lines = vec![baseline.row("no change", &baseline)];
+    lines.extend(rows.iter().map(|(name, tally)| tally.row(name, &baseline)));
+    report.table(&std::iter::once("upgrade").chain(HEAD).collect::<Vec<_>>(), &lines);
+    budget.planned.extend(rows.into_iter().map(|(_, tally)| tally));
+    budget.baseline.push(baseline);
+}
+
+fn to_version(up: &Up, to: &Binary) {
+    let wanted = to.version.to_string();
+    up.write_manifest(&format!("{{size: 3, version: {wanted}}}"));
+    up.wait("the upgrade", SECONDS(180), |status| {
+        let all = status.members.iter().all(|one| one.version.as_deref() == Some(wanted.as_str()));
+        all && status.updated_members == 3 && status.is("Ready")
+    });
+}
+
+/// Makes a change while the load runs; how long it took, and what came of the load.
+fn under_load(up: &Up, change: impl FnOnce(&Up)) -> (Duration, Outcome) {
+    let load = Load::start(&up.dir(), RATE);
+    sleep(AROUND);
+    let began = Instant::now();
+    change(up);
+    let took = began.elapsed();
+    sleep(AROUND);
+    (took, load.finish())
+}
+
+/// Adds one run to the row of that name, which is made if it is the first.
+fn add<N: PartialEq>(rows: &mut Vec<(N, Tally)>, name: N, took: Duration, outcome: &Outcome) {
+    let at = rows.iter().position(|(known, _)| *known == name).unwrap_or_else(|| {
+        rows.push((name, Tally::default()));
+        rows.len() - 1
+    });
+    rows[at].1.add(took, outcome);
+}
+
 fn one_run(binary: &Binary, baseline: &mut Tally, rows: &mut Vec<(&'static str, Tally)>) {
     let up = Up::start(binary, 3);
     up.wait_ready(3);
@@ -83,18 +148,8 @@ fn one_run(binary: &Binary, baseline: &mut Tally, rows: &mut Vec<(&'static str, 
     for change in &CHANGES {
         (change.prepare)(&up);
         sleep(REST);
-        let load = Load::start(&up.dir(), RATE);
-        sleep(AROUND);
-        let began = Instant::now();
-        (change.make)(&up);
-        let took = began.elapsed();
-        sleep(AROUND);
-        let outcome = load.finish();
-        let at = rows.iter().position(|(name, _)| *name == change.name).unwrap_or_else(|| {
-            rows.push((change.name, Tally::default()));
-            rows.len() - 1
-        });
-        rows[at].1.add(took, &outcome);
+        let (took, outcome) = under_load(&up, change.make);
+        add(rows, change.name, took, &outcome);
     }
 }
 
@@ -108,6 +163,32 @@ fn roll(up: &Up) {
     up.write_manifest(&format!("{{size: 3, version: {}, etcd: {{snapshotCount: 5000}}}}", up.binary.version));
     up.wait("the roll", SECONDS(90), |status| {
         status.observed_generation > generation && status.updated_members == 3 && status.is("Ready")
+    });
+}
+
+fn talk(up: &Up, mode: &str, scheme: &str) {
+    let tls = format!("{{peer: {{mode: {mode}}}, client: {{mode: {mode}}}}}");
+    let version = up.binary.version;
+    up.write_spec(&format!("{{size: 3, version: {version}, tls: {tls}, etcd: {{snapshotCount: 5000}}}}"));
+    up.wait("the move", SECONDS(180), |status| {
+        let mut urls = status.members.iter().flat_map(|one| [&one.peer_url, &one.client_url]);
+        urls.all(|url| url.starts_with(scheme)) && status.updated_members == 3 && status.is("Ready")
+    });
+}
+
+fn rotate(up: &Up) {
+    let signs = |status: &ClusterStatus| {
+        let sides = status.certificates.clone().unwrap_or_default();
+        [sides.peer, sides.client]
+            .map(|side| side.unwrap_or_default())
+            .map(|side| (side.authority, side.step))
+    };
+    let before = signs(&up.status());
+    up.succeed(&["rotate-certificates"]);
+    up.wait("new authorities", SECONDS(180), |status| {
+        let now = signs(status);
+        let replaced = now.iter().zip(&before).all(|(now, old)| now.0 != old.0 && now.1.is_none());
+        replaced && status.updated_members == 3 && status.is("Ready")
     });
 }
 

@@ -82,7 +82,7 @@ fn held(place: &Place, file: &str) -> Vec<String> {
 #[test]
 fn certificates_in_secrets_are_used_looked_after_and_replaced() {
     let place = Place::new("quorate-tls-given");
-    place.apply("demo", SECRETS);
+    place.apply_spec("demo", SECRETS);
     soon("a Secret that is missing is named", || told(&place, "Secret my-peer is missing"));
     assert!(place.names().is_empty(), "no member is made");
     let old = authority("old");
@@ -173,7 +173,7 @@ fn sign(place: &Place, authority: &Authority, asked: &Certificate) {
 #[test]
 fn an_issuer_of_cert_manager_signs() {
     let place = Place::new("quorate-tls-issuer");
-    place.apply("demo", ISSUED);
+    place.apply_spec("demo", ISSUED);
     soon("without cert-manager it is told", || told(&place, "cert-manager could not be asked"));
     place.kubectl.must(
         &["apply", "--server-side", "--filename=-"],
@@ -206,7 +206,7 @@ fn an_issuer_of_cert_manager_signs() {
     let clients = || secret(&place, "demo-client").unwrap()["tls.crt"].clone();
     soon("to clients too", || clients() == secret(&place, "demo-issued").unwrap()["tls.crt"]);
     assert_eq!(restarts(&place), before, "nobody was restarted for it");
-    place.apply("demo", &ISSUED.replace(", kind: ClusterIssuer", ""));
+    place.apply_spec("demo", &ISSUED.replace(", kind: ClusterIssuer", ""));
     soon("another issuer is asked", || asked().iter().all(|one| one.spec.issuer_ref.kind == "Issuer"));
     assert_told_nowhere(&place.kubectl, "quorate-system");
 }
