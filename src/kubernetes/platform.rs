@@ -209,7 +209,11 @@ impl KubernetesPlatform {
         let (_, cluster) = self.cluster()?;
         let desired = self.desired(&cluster)?;
         if claim.cluster_uid.as_deref() != Some(&self.uid) {
-            let change = json!({ "metadata": { "labels": { labels::CLUSTER_UID: self.uid } } });
+            // Made again once more, it is to listen and trust like this, and not like a member of the former cluster.
+            let change = json!({ "metadata": {
+                "labels": { labels::CLUSTER_UID: self.uid },
+                "annotations": { labels::TRANSPORT: render::transport_annotation(transport) },
+            }});
             self.hands().change_claim(&claim.identity, change).await?;
         }
         let name = MemberName(claim.identity.name.clone());

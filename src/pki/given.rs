@@ -22,10 +22,9 @@ impl Given {
     pub fn of(entries: &BTreeMap<String, String>, now: Timestamp) -> Self {
         let pair = pair(entries);
         let authority = match &pair {
-            Ok(pair) if Certificate::read(&pair.certificate).is_ok_and(|facts| facts.is_authority) => Some(
-                Authority::load(&pair.certificate, pair.key.clone())
-                    .map_err(|error| format!("tls.key: {error}")),
-            ),
+            Ok(pair) if Certificate::read(&pair.certificate).is_ok_and(|facts| facts.is_authority) => {
+                Some(signing(pair, now))
+            }
             _ => None,
         };
         let mut problem = None;
@@ -34,12 +33,17 @@ impl Given {
                 format!("{what}; put it right: members go on with what they have, and nothing of it is used meanwhile")
             });
         };
-        let mut trusted = entry(entries, "ca.crt")
-            .and_then(|pem| blocks(pem).map_err(|error| format!("ca.crt: {error}")))
-            .unwrap_or_else(|why| {
+        let bundle =
+            entry(entries, "ca.crt").and_then(|pem| blocks(pem).map_err(|error| format!("ca.crt: {error}")));
+        let mut trusted = match bundle {
+            Ok(trusted) => trusted,
+            // One that signs is trusted without being named there too.
+            Err(_) if authority.is_some() && !entries.contains_key("ca.crt") => Vec::new(),
+            Err(why) => {
                 complain(why);
                 Vec::new()
-            });
+            }
+        };
         let issuer = authority.map(|authority| authority.map_err(&mut complain).ok());
         if let Some(Some(issuer)) = &issuer {
             trusted.push((issuer.facts().clone(), issuer.certificate().to_owned()));
@@ -97,6 +101,25 @@ fn blocks(pem: &str) -> Result<Vec<(Certificate, String)>, PkiError> {
     read::blocks(pem).into_iter().map(|block| Ok((Certificate::read(&block)?, block))).collect()
 }
 
+/// The authority in `tls.crt` and `tls.key`.
+fn signing(pair: &Issued, now: Timestamp) -> Result<Authority, String> {
+    let authority =
+        Authority::load(&pair.certificate, pair.key.clone()).map_err(|error| format!("tls.key: {error}"))?;
+    valid(authority.facts().since, authority.facts().until, now)?;
+    Ok(authority)
+}
+
+/// Whether `tls.crt` is valid now.
+fn valid(since: Timestamp, until: Timestamp, now: Timestamp) -> Result<(), String> {
+    if now >= until {
+        Err(format!("tls.crt ended at {until:.0}"))
+    } else if now < since {
+        Err(format!("tls.crt is not valid before {since:.0}"))
+    } else {
+        Ok(())
+    }
+}
+
 fn usable(pair: Issued, trusted: &[Certificate], now: Timestamp) -> Result<(LeafFacts, Issued), String> {
     let facts = match kept(Some((&pair.certificate, &pair.key)), trusted) {
         Kept::Leaf(facts) => facts,
@@ -104,14 +127,10 @@ fn usable(pair: Issued, trusted: &[Certificate], now: Timestamp) -> Result<(Leaf
         Kept::Missing => return Err("tls.crt is missing".into()),
     };
     if !trusted.iter().any(|one| one.id == facts.issuer) {
-        Err("none of the authorities in ca.crt signed tls.crt".into())
-    } else if now >= facts.not_after {
-        Err(format!("tls.crt ended at {:.0}", facts.not_after))
-    } else if now < facts.not_before {
-        Err(format!("tls.crt is not valid before {:.0}", facts.not_before))
-    } else {
-        Ok((facts, pair))
+        return Err("none of the authorities in ca.crt signed tls.crt".into());
     }
+    valid(facts.not_before, facts.not_after, now)?;
+    Ok((facts, pair))
 }
 
 /// Whether a certificate has a name, itself or by a wildcard, which stands for one label (RFC 6125).
@@ -184,6 +203,13 @@ mod tests {
         assert_eq!((given.authorities.certificates().len(), given.leaf.is_some()), (2, false));
         let alone = Given::of(&entries(own.certificate(), own.certificate(), own.key()), now());
         assert_eq!(alone.authorities.certificates().len(), 1, "named twice, trusted once");
+        let mut unnamed = entries(own.certificate(), own.certificate(), own.key());
+        unnamed.remove("ca.crt");
+        let unnamed = Given::of(&unnamed, now());
+        assert_eq!(
+            (unnamed.authorities.observed().problem, unnamed.authorities.certificates().len()),
+            (None, 1)
+        );
     }
 
     #[test]
@@ -209,11 +235,13 @@ mod tests {
             (whole.clone(), now() + YEAR, "tls.crt ended at 2027"),
             (whole.clone(), now() - YEAR, "not valid before"),
             (entries(one.certificate(), one.certificate(), other.key()), now(), "does not belong"),
+            (entries(one.certificate(), one.certificate(), one.key()), now() + YEAR, "tls.crt ended at 2027"),
         ] {
             let given = Given::of(&case, now);
             let said = given.authorities.observed().problem.expect(expected);
             assert!(said.contains(expected) && said.contains("put it right"), "{said}");
             assert!(!said.contains("PRIVATE KEY") && given.leaf.is_none(), "{said}");
+            assert!(given.authorities.issuer().is_none(), "{said}");
         }
     }
 }
