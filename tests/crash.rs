@@ -282,6 +282,9 @@ fn the_operator_dies_after_its_nth_effect_for_every_n() {
     for_every_effect(&expected, |story| run(&binary, story));
 }
 
+/// The effects of changing one member that leads: it is drained, hands over, is made anew, starts and is told of again.
+const ONE_ROLL: usize = 5;
+
 /// Runs a story undisturbed, then with a death after the first effect of each chapter, after the second, and so on to the
 /// last of the longest.
 fn for_every_effect<T: std::fmt::Debug + PartialEq + Sync>(
@@ -306,10 +309,12 @@ fn for_every_effect<T: std::fmt::Debug + PartialEq + Sync>(
                     let mut story = Story::new(Some(n));
                     let end = run(&mut story);
                     assert_eq!(end, *expected, "died after effect {n} of each of {:?}", story.chapters);
-                    // Where the two sides of a rotation share their rolls, it takes fewer effects.
                     for (chapter, effects) in story.chapters.iter().zip(&effects) {
+                        // The two sides of a rotation may share the roll of a member, or need one each.
+                        let rotates = chapter.iter().any(|effect| effect.starts_with("UseAuthority"));
+                        let shared = if rotates { ONE_ROLL } else { 0 };
                         assert!(
-                            effects * 3 / 4 < n || chapter.len() >= n,
+                            *effects < n + shared || chapter.len() >= n,
                             "no death after effect {n} of {chapter:?}"
                         );
                     }

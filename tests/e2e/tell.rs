@@ -10,10 +10,10 @@ pub fn unplanned(what: &str, took: Duration, outcome: &Outcome) {
     assert_eq!(outcome.lost, 0, "{what}: acknowledged writes are gone");
 }
 
-/// The same for a planned change, in which no put fails after a retry where the machine has time: one in 100 may, since what
-/// tells clients of a member that leaves has to wait for the processor too. The gap is printed only.
+/// The same for a planned change, in which no put fails after a retry where the machine has time: one in 500 may. The
+/// gap is printed only.
 pub fn planned(what: &str, outcome: &Outcome) {
     println!("{what}: {outcome}");
     assert_eq!(outcome.lost, 0, "{what}: acknowledged writes are gone");
-    assert!(outcome.failed <= outcome.puts / 100, "{what}: {} puts failed after a retry", outcome.failed);
+    assert!(outcome.failed <= outcome.puts / 500, "{what}: {} puts failed after a retry", outcome.failed);
 }
