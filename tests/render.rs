@@ -255,6 +255,15 @@ fn own_parts() -> Vec<(Value, &'static [&'static str])> {
             &["volumeMounts[x]", "volumeMounts[y]"],
         ),
         (
+            etcd(
+                json!({"volumeMounts": [{"mountPath": "/var/lib/etcd/data", "name": "x"}, {"mountPath": "/etc/quorate/tls", "name": "y"}]}),
+            ),
+            &[
+                "volumeMounts[x] is not applied: /var/lib/etcd is",
+                "volumeMounts[y] is not applied: /etc/quorate is",
+            ],
+        ),
+        (
             etcd(json!({"env": null, "volumeMounts": null, "ports": null})),
             &["env: null", "ports: null", "volumeMounts: null"],
         ),
@@ -276,6 +285,19 @@ fn what_is_the_operators_own_stays_and_is_reported() {
         let spec = cluster(&format!("{{size: 3, podTemplate: {template}}}")).spec;
         assert_eq!(render::not_applied(&spec), ignored);
     }
+}
+
+#[test]
+fn a_mount_beside_the_operators_own_is_taken() {
+    let mounts = json!([{"mountPath": "/var/lib/etcd-certificates", "name": "x"}]);
+    let template = json!({"spec": {
+        "volumes": [{"name": "x", "emptyDir": {}}],
+        "containers": [{"name": "etcd", "volumeMounts": mounts}],
+    }});
+    assert!(render::ignored(&template).is_empty(), "{:?}", render::ignored(&template));
+    let made = with_template(&template);
+    let mount = named(&made["spec"]["containers"][0]["volumeMounts"], "x");
+    assert_eq!(mount["mountPath"], "/var/lib/etcd-certificates");
 }
 
 #[test]

@@ -60,8 +60,12 @@ pub async fn run(client: Client, mut events: mpsc::UnboundedReceiver<Seen>) {
                     running.insert(uid, Runs { address, ready: false, _serving: serving });
                     writes.spawn(status(pods.clone(), name, runs(address)));
                 }
-                // It counts as ready once its gate is open.
-                Some(pod) if !pod.ready && seen.is(labels::IN_SERVICE) => {
+                // It counts as ready once its gate is open, which may be before it is known to run.
+                Some(pod)
+                    if !pod.ready
+                        && seen.is(labels::IN_SERVICE)
+                        && seen.field("/status/phase").is_some_and(|phase| phase == "Running") =>
+                {
                     pod.ready = true;
                     writes.spawn(status(
                         pods.clone(),

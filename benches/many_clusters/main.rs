@@ -8,6 +8,7 @@
 //! cargo bench --bench many_clusters             # 1, 100 and 300 clusters: about eight minutes
 //! cargo bench --bench many_clusters -- 1 50     # other numbers of clusters
 //! QUORATE_BENCH_REPORT=report.md                # a file that gets the output too
+//! QUORATE_BENCH_PROGRAM=…/quorate               # another program than the one built for this, such as that of an image
 //! ```
 
 #![allow(

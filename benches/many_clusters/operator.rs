@@ -14,6 +14,8 @@ use super::{
     server::{Running, Server, free_ports, spawn, tail},
 };
 
+/// The program that is measured, if not the one that was built with the benchmark: that of an image, for instance.
+const PROGRAM: &str = "QUORATE_BENCH_PROGRAM";
 /// How long a reading of the metrics may take.
 const DEADLINE: Duration = Duration::from_secs(5);
 /// How long it may take to begin with its work.
@@ -48,8 +50,9 @@ impl Operator {
     pub async fn start(server: &Server) -> Self {
         let [port] = free_ports();
         let address = format!("127.0.0.1:{port}");
+        let program = std::env::var_os(PROGRAM).unwrap_or_else(|| env!("CARGO_BIN_EXE_quorate").into());
         let child = spawn(
-            Command::new(env!("CARGO_BIN_EXE_quorate"))
+            Command::new(program)
                 .args(["operator", "--image", "quorate:bench", "--cluster-domain", "cluster.local"])
                 .args(["--no-leader-election", "--identity", "bench", "--http", &address])
                 .env("KUBECONFIG", server.kubeconfig())

@@ -81,6 +81,7 @@ impl Pods {
         let known = state.data.contains(&pod.assignment.name.0);
         Some(GuardState {
             phase,
+            unfit: None,
             why: (phase != Phase::Running).then(|| "it waits, or was removed from its cluster".into()),
             started: known || pod.assignment.started,
             present: known,

@@ -1,25 +1,28 @@
 //! Each change that a person can ask for, under load, beside the same load without any change.
 
 use std::{
+    sync::Arc,
     thread::sleep,
     time::{Duration, Instant},
 };
 
-use quorate::plan::status::ClusterStatus;
+use quorate::plan::{Decision, Policy, World, status::ClusterStatus};
 
 use super::{
     budget::Budget,
     common::{
         SECONDS,
         etcd::Binary,
+        inside::{Then, brisk, drive, runtime, settled},
         leader::{lead_by_oldest, lead_by_youngest},
         load::{Load, Outcome},
         up::Up,
+        watch::Watch,
     },
     machine,
     report::Report,
     runs,
-    tally::{HEAD, RATE, Tally},
+    tally::{HEAD, Price, RATE, Tally, Till},
 };
 
 /// How long the load runs without any change.
@@ -28,6 +31,9 @@ const BASELINE: Duration = Duration::from_secs(15);
 const AROUND: Duration = Duration::from_secs(2);
 /// Rest between two changes, longer than Quorate's own between two disruptions, so that none waits for the last one.
 const REST: Duration = Duration::from_secs(4);
+
+/// How long certificates live that shall be seen ending.
+const LIFE: Duration = Duration::from_secs(30);
 
 struct Change {
     name: &'static str,
@@ -58,7 +64,8 @@ pub fn measure(report: &mut Report, versions: &[Binary], budget: &mut Budget) {
     report.say(&format!(
         "{} run(s) of each, {RATE} puts a second sent at a steady rate whatever becomes of them, 1 s a try, one retry at \
          the next endpoint, endpoints from the status. A gap is the time between two acknowledged puts; in brackets, its \
-         ratio to the same load without any change. Before: {}.",
+         ratio to the same load without any change. The term is how far the raft term rose, and members say themselves \
+         whether they are ready; the worst of all runs. Before: {}.",
         runs(),
         machine::busy()
     ));
@@ -94,12 +101,10 @@ pub fn upgrade(report: &mut Report, versions: &[Binary], budget: &mut Budget) {
         up.run();
         up.wait_ready(3);
         sleep(REST);
-        let load = Load::start(&up.dir(), RATE);
-        sleep(BASELINE);
-        baseline.add(BASELINE, &load.finish());
+        without_change(&up, &mut baseline);
         for (from, to) in versions.iter().zip(later) {
-            let (took, outcome) = under_load(&up, |up| to_version(up, to));
-            add(&mut rows, format!("{} → {}", from.version, to.version), took, &outcome);
+            let name = format!("{} → {}", from.version, to.version);
+            add(&mut rows, name, &under_load(&up, |up| to_version(up, to)));
         }
     }
     let mut lines = vec![baseline.row("no change", &baseline)];
@@ -118,39 +123,74 @@ fn to_version(up: &Up, to: &Binary) {
     });
 }
 
-/// Makes a change while the load runs; how long it took, and what came of the load.
-fn under_load(up: &Up, change: impl FnOnce(&Up)) -> (Duration, Outcome) {
-    let load = Load::start(&up.dir(), RATE);
+/// How long a change took, what came of the load, and what it cost the cluster.
+type Made = (Duration, Outcome, Price);
+
+/// Makes a change while the load runs.
+fn under_load(up: &Up, change: impl FnOnce(&Up)) -> Made {
+    let (load, till) = (Load::start(&up.dir(), RATE), Till::open(up));
     sleep(AROUND);
     let began = Instant::now();
     change(up);
     let took = began.elapsed();
     sleep(AROUND);
-    (took, load.finish())
+    let price = till.close(up);
+    (took, load.finish(), price)
 }
 
 /// Adds one run to the row of that name, which is made if it is the first.
-fn add<N: PartialEq>(rows: &mut Vec<(N, Tally)>, name: N, took: Duration, outcome: &Outcome) {
+fn add<N: PartialEq>(rows: &mut Vec<(N, Tally)>, name: N, (took, outcome, price): &Made) {
     let at = rows.iter().position(|(known, _)| *known == name).unwrap_or_else(|| {
         rows.push((name, Tally::default()));
         rows.len() - 1
     });
-    rows[at].1.add(took, outcome);
+    rows[at].1.add(*took, outcome, *price);
 }
 
 fn one_run(binary: &Binary, baseline: &mut Tally, rows: &mut Vec<(&'static str, Tally)>) {
     let up = Up::start(binary, 3);
     up.wait_ready(3);
     sleep(REST);
-    let load = Load::start(&up.dir(), RATE);
-    sleep(BASELINE);
-    baseline.add(BASELINE, &load.finish());
+    without_change(&up, baseline);
     for change in &CHANGES {
         (change.prepare)(&up);
         sleep(REST);
-        let (took, outcome) = under_load(&up, change.make);
-        add(rows, change.name, took, &outcome);
+        add(rows, change.name, &under_load(&up, change.make));
     }
+    drop(up);
+    add(rows, "certificates renewed", &renewal(binary));
+}
+
+fn without_change(up: &Up, baseline: &mut Tally) {
+    let (load, till) = (Load::start(&up.dir(), RATE), Till::open(up));
+    sleep(BASELINE);
+    let price = till.close(up);
+    baseline.add(BASELINE, &load.finish(), price);
+}
+
+/// All certificates of a cluster are renewed, and those of before end, while the load runs. `up` gives them a year, so its
+/// engine runs here with shorter lives.
+fn renewal(binary: &Binary) -> Made {
+    let up = Up::prepare(binary, 3);
+    up.write_spec(&format!("{{size: 3, version: {}}}", binary.version));
+    let policy = || Policy { leaf_life: LIFE, ..brisk() };
+    let go_on = |_: &_, _: &_, _: &_| Then::GoOn;
+    let term = |world: &World| {
+        let reports = world.incarnations.iter().filter_map(|one| one.report.as_ref());
+        reports.map(|report| report.term).max().unwrap_or_default()
+    };
+    let runtime = runtime();
+    let before = runtime.block_on(drive(&up, policy(), SECONDS(90), go_on, settled(3)));
+    let urls: Vec<_> = before.incarnations.iter().map(|one| one.client_url.clone()).collect();
+    let load = Load::secured(Arc::new(move || urls.clone()), up.dir().join("tls"), RATE);
+    let watch = Watch::begin(&up);
+    let began = Instant::now();
+    let ended = |_: &World, _: &Decision| began.elapsed() > LIFE + AROUND;
+    let after = runtime.block_on(drive(&up, policy(), LIFE * 3, go_on, ended));
+    let took = began.elapsed();
+    let terms = i64::try_from(term(&after) - term(&before)).unwrap_or_default();
+    let price = Price { terms, ready: watch.lowest().own };
+    (took, load.finish(), price)
 }
 
 fn scale(up: &Up, size: i64) {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    common::load::Outcome,
+    common::{load::Outcome, up::Up, watch::Watch},
     report::{ms, quantile, several},
 };
 
@@ -19,12 +19,40 @@ pub struct Tally {
     pub first_failed: usize,
     pub failed: usize,
     pub lost: usize,
+    prices: Vec<Price>,
+}
+
+/// What a change cost the cluster.
+#[derive(Clone, Copy)]
+pub struct Price {
+    /// By how much the raft term rose.
+    pub terms: i64,
+    /// The fewest members that called themselves ready at once.
+    pub ready: i64,
+}
+
+/// Watches what a change costs.
+pub struct Till {
+    watch: Watch,
+    term: Option<i64>,
+}
+
+impl Till {
+    pub fn open(up: &Up) -> Self {
+        Self { watch: Watch::begin(up), term: up.status().term }
+    }
+
+    pub fn close(self, up: &Up) -> Price {
+        let terms = up.status().term.zip(self.term).map_or(0, |(now, before)| now - before);
+        Price { terms, ready: self.watch.lowest().own }
+    }
 }
 
 impl Tally {
     /// Adds one run.
-    pub fn add(&mut self, took: Duration, outcome: &Outcome) {
+    pub fn add(&mut self, took: Duration, outcome: &Outcome, price: Price) {
         self.took.push(took);
+        self.prices.push(price);
         self.gaps.extend(outcome.gaps());
         self.puts += outcome.puts;
         self.first_failed += outcome.first_failed;
@@ -43,6 +71,7 @@ impl Tally {
             format!("{} ({:.1}×)", ms(own), own.as_secs_f64() / quiet.as_secs_f64().max(1e-6))
         };
         let at = |part| beside(quantile(&self.gaps, part), quantile(&baseline.gaps, part));
+        let worst = |of: fn(&Price) -> i64| self.prices.iter().map(of).min().unwrap_or_default();
         vec![
             name.to_owned(),
             several(&self.took),
@@ -52,10 +81,21 @@ impl Tally {
             self.puts.to_string(),
             format!("{} / {}", self.first_failed, self.failed),
             self.lost.to_string(),
+            format!("+{}", -worst(|price| -price.terms)),
+            worst(|price| price.ready).to_string(),
         ]
     }
 }
 
 /// The columns of [`Tally::row`], after the first.
-pub const HEAD: [&str; 7] =
-    ["took", "gap p50", "gap p99", "longest gap", "puts", "failed: first try / after one retry", "lost"];
+pub const HEAD: [&str; 9] = [
+    "took",
+    "gap p50",
+    "gap p99",
+    "longest gap",
+    "puts",
+    "failed: first try / after one retry",
+    "lost",
+    "raft term",
+    "fewest ready",
+];

@@ -13,7 +13,7 @@ use super::{
     machine,
     report::Report,
     runs,
-    tally::{HEAD, RATE, Tally},
+    tally::{HEAD, RATE, Tally, Till},
 };
 
 /// The load runs this long without any fault, for the ratios.
@@ -64,8 +64,10 @@ pub fn measure(report: &mut Report, versions: &[Binary], budget: &mut Budget) {
             up.wait_ready(3);
             sleep(REST);
             let load = Load::start(&up.dir(), RATE);
+            let till = Till::open(&up);
             sleep(BASELINE);
-            baseline.add(BASELINE, &load.finish());
+            let price = till.close(&up);
+            baseline.add(BASELINE, &load.finish(), price);
             for (fault, tally) in &mut rows {
                 one(&up, fault, tally);
                 sleep(REST);
@@ -88,6 +90,7 @@ pub fn measure(report: &mut Report, versions: &[Binary], budget: &mut Budget) {
 fn one(up: &Up, fault: &Fault, tally: &mut Tally) {
     let victim = (fault.victim)(up);
     let load = Load::start(&up.dir(), RATE);
+    let till = Till::open(up);
     sleep(AROUND);
     let began = Instant::now();
     (fault.strike)(up, &victim);
@@ -100,7 +103,8 @@ fn one(up: &Up, fault: &Fault, tally: &mut Tally) {
     });
     let took = began.elapsed();
     sleep(AROUND);
-    tally.add(took, &load.finish());
+    let price = till.close(up);
+    tally.add(took, &load.finish(), price);
 }
 
 fn kill(up: &Up, name: &str) {

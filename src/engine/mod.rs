@@ -9,7 +9,13 @@ mod compare;
 mod observe;
 mod platform;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use jiff::Timestamp;
 use tokio::{
@@ -90,7 +96,7 @@ impl<P: Platform> Engine<P> {
 
     /// Shares the right to keep connections with engines of other clusters: those that get no permit make them anew in
     /// every pass.
-    pub fn sharing(mut self, kept: Arc<Semaphore>) -> Self {
+    pub fn sharing(mut self, kept: Kept) -> Self {
         self.keeping.shared = Some(kept);
         self
     }
@@ -237,24 +243,43 @@ impl<P: Platform> Engine<P> {
     }
 }
 
-/// Whether connections to members stay open from one pass to the next. An operator may have hundreds of clusters, and each
-/// connection takes 60 KiB.
+/// Which clusters' connections to their members stay open from one pass to the next. An operator may have hundreds of
+/// clusters, and each connection takes 60 KiB.
+#[derive(Debug, Clone)]
+pub struct Kept {
+    busy: Arc<Semaphore>,
+    settled: Arc<AtomicBool>,
+}
+
+impl Kept {
+    /// Those of so many clusters that something happens to, and of none at rest.
+    pub fn new(busy: usize) -> Self {
+        Self { busy: Arc::new(Semaphore::new(busy)), settled: Arc::default() }
+    }
+
+    /// Whether those of clusters at rest do, too.
+    pub fn settled(&self, kept: bool) {
+        self.settled.store(kept, Ordering::Relaxed);
+    }
+}
+
+/// What one cluster has of that.
 #[derive(Debug, Default)]
 struct Keeping {
-    shared: Option<Arc<Semaphore>>,
+    shared: Option<Kept>,
     permit: Option<OwnedSemaphorePermit>,
 }
 
 impl Keeping {
-    /// Those of a cluster at rest do not, since it is looked at now and then only; those of a busy one do if there is room.
+    /// Whether its connections stay open. One that is looked after alone keeps them while something happens to it.
     fn goes_on(&mut self, settled: bool) -> bool {
+        let Some(shared) = &self.shared else { return !settled };
         if settled {
             self.permit = None;
-            return false;
+            return shared.settled.load(Ordering::Relaxed);
         }
-        let Some(shared) = &self.shared else { return true };
         if self.permit.is_none() {
-            self.permit = Arc::clone(shared).try_acquire_owned().ok();
+            self.permit = Arc::clone(&shared.busy).try_acquire_owned().ok();
         }
         self.permit.is_some()
     }
@@ -293,14 +318,16 @@ mod tests {
     const REST: Duration = Duration::from_secs(2);
 
     #[test]
-    fn busy_clusters_keep_their_connections_as_far_as_there_is_room() {
-        let room = Arc::new(Semaphore::new(1));
-        let [mut first, mut second] =
-            [(); 2].map(|()| Keeping { shared: Some(Arc::clone(&room)), permit: None });
+    fn connections_are_kept_as_far_as_there_is_room() {
+        let room = Kept::new(1);
+        let [mut first, mut second] = [(); 2].map(|()| Keeping { shared: Some(room.clone()), permit: None });
         assert_eq!([first.goes_on(false), second.goes_on(false)], [true, false]);
         assert_eq!([first.goes_on(false), second.goes_on(false)], [true, false]);
         assert_eq!([first.goes_on(true), second.goes_on(false)], [false, true]);
         assert_eq!([first.goes_on(false), second.goes_on(false)], [false, true]);
+        room.settled(true);
+        assert_eq!([first.goes_on(true), second.goes_on(true)], [true, true]);
+        assert_eq!([first.goes_on(false), second.goes_on(true)], [true, true], "those at rest take no room");
         let mut alone = Keeping::default();
         assert_eq!([alone.goes_on(false), alone.goes_on(true)], [true, false]);
     }

@@ -12,6 +12,7 @@ use hyper_util::{
     },
     rt::TokioExecutor,
 };
+use jiff::Timestamp;
 use rustls::{ClientConfig, pki_types::ServerName};
 
 use super::{
@@ -41,6 +42,8 @@ pub struct Reply {
     pub status: u16,
     /// The body.
     pub body: Bytes,
+    /// What time it is where the answer comes from, in whole seconds.
+    pub date: Option<Timestamp>,
 }
 
 /// Why there is no answer.
@@ -151,8 +154,9 @@ impl Http {
             false => Fault::Lost(chain(&error)),
         })?;
         let status = response.status().as_u16();
+        let date = response.headers().get(header::DATE).and_then(|date| moment(date.to_str().ok()?));
         match Limited::new(response.into_body(), BODY_LIMIT).collect().await {
-            Ok(body) => Ok(Reply { status, body: body.to_bytes() }),
+            Ok(body) => Ok(Reply { status, body: body.to_bytes(), date }),
             Err(error) if error.is::<http_body_util::LengthLimitError>() => Err(Fault::TooLarge),
             Err(error) => {
                 let error: Box<dyn Error> = error;
@@ -160,6 +164,11 @@ impl Http {
             }
         }
     }
+}
+
+/// A date of HTTP, which has the form of those in mails (RFC 9110, section 5.6.7).
+fn moment(date: &str) -> Option<Timestamp> {
+    jiff::fmt::rfc2822::parse(date).ok().map(|date| date.timestamp())
 }
 
 fn unpooled<C: Connect + Clone>(connector: C) -> Client<C, Full<Bytes>> {

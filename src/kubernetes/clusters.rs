@@ -13,26 +13,30 @@ use tracing::{Instrument, error, info, info_span, warn};
 
 use super::{
     events::Story,
+    pause::BackOff,
     platform::{KubernetesError, KubernetesPlatform, Shared},
     store::Key,
     watch::Bell,
 };
 use crate::{
     api::{API_VERSION, KIND},
-    engine::{Engine, Platform},
+    engine::{Engine, Kept, Platform},
     plan::{self, Policy, status::ClusterStatus},
     telemetry::metrics::Metrics,
 };
 
 /// The name of this controller in metrics.
 const NAME: &str = "clusters";
-/// The longest pause after passes that failed.
-const LONGEST: Duration = Duration::from_secs(30);
-/// How long a pass may take: every call in it has a shorter deadline of its own, so this is a pass that hangs.
-const LIMIT: Duration = Duration::from_secs(120);
+/// The pauses after passes that failed.
+const PAUSES: BackOff = BackOff { first: Duration::from_millis(500), longest: Duration::from_secs(30) };
+/// How long a pass may take: every call in it has a shorter deadline of its own, so this is a pass that hangs. Less than
+/// the time after which [`Health`](crate::telemetry::health::Health) calls the whole operator stuck.
+const LIMIT: Duration = Duration::from_secs(45);
 /// How many clusters that something happens to keep the connections to their members between two passes. When hundreds are
 /// made at once, all of theirs would take most of the operator's memory.
-const CONNECTED: usize = 16;
+const BUSY: usize = 8;
+/// Up to how many clusters in all those at rest do, too: most of a look at one are handshakes of TLS, and 3 MiB are little.
+const FEW: usize = 20;
 /// The least time between the beginnings of two passes over one cluster: its objects change in flurries.
 const BREATH: Duration = Duration::from_millis(50);
 
@@ -44,7 +48,7 @@ pub async fn run(
     workers: usize,
 ) {
     let slots = Arc::new(Semaphore::new(workers.max(1)));
-    let connected = Arc::new(Semaphore::new(CONNECTED));
+    let connected = Kept::new(BUSY);
     let mut tasks: JoinSet<Key> = JoinSet::new();
     let mut known: BTreeMap<Key, (String, AbortHandle)> = BTreeMap::new();
     loop {
@@ -67,7 +71,7 @@ pub async fn run(
         for member in shared.hands.stores.members.of_cluster(&key.0, &key.1) {
             bell.member(member.identity.key());
         }
-        let uid = there.map(|view| view.identity.uid);
+        let uid = there.map(|view| view.identity.uid.clone());
         if let Some((old, task)) = known.get(&key) {
             if uid.as_ref() == Some(old) && !task.is_finished() {
                 continue;
@@ -81,7 +85,7 @@ pub async fn run(
                 shared: Arc::clone(&shared),
                 bell: Arc::clone(&bell),
                 slots: Arc::clone(&slots),
-                connected: Arc::clone(&connected),
+                connected: connected.clone(),
                 metrics: shared.metrics.of_cluster(&key.0, &key.1),
                 key: key.clone(),
                 uid: uid.clone(),
@@ -90,6 +94,7 @@ pub async fn run(
             let handle = tasks.spawn(task.look_after().instrument(span));
             known.insert(key, (uid, handle));
         }
+        connected.settled(known.len() <= FEW);
     }
 }
 
@@ -98,7 +103,7 @@ struct Task {
     shared: Arc<Shared>,
     bell: Arc<Bell>,
     slots: Arc<Semaphore>,
-    connected: Arc<Semaphore>,
+    connected: Kept,
     metrics: Arc<Metrics>,
     key: Key,
     uid: String,
@@ -120,9 +125,9 @@ impl Task {
     async fn look_after(self) -> Key {
         let woken = self.bell.of(&self.key);
         let platform = KubernetesPlatform::new(Arc::clone(&self.shared), &self.key, self.uid.clone(), woken);
-        let published = platform.cluster().ok().and_then(|(_, cluster)| cluster.status);
+        let published = platform.cluster().ok().and_then(|cluster| cluster.status.clone());
         let mut engine = Engine::new(platform, Policy::kubernetes(), Arc::clone(&self.metrics), published)
-            .sharing(Arc::clone(&self.connected));
+            .sharing(self.connected.clone());
         let mut failures = 0;
         let mut story = Story::new(self.shared.teller.clone(), self.regarding());
         let mut complaint = String::new();
@@ -168,8 +173,9 @@ impl Task {
                         complaint.clone_from(&words);
                     }
                     self.metrics.failed_pass();
-                    show_blind(&mut engine, &words).await;
-                    pause(failures, &self.key.1)
+                    // In a box as well.
+                    Box::pin(show_blind(&mut engine, &words)).await;
+                    PAUSES.after(failures, &self.key)
                 }
             };
             tokio::time::sleep_until(began + BREATH).await;
@@ -185,7 +191,7 @@ async fn pass(
     engine: &mut Engine<KubernetesPlatform>,
     story: &mut Story,
 ) -> Result<Duration, KubernetesError> {
-    let (_, cluster) = engine.platform().cluster()?;
+    let cluster = engine.platform().cluster()?;
     if !cluster.spec.paused {
         engine.platform().ensure().await?;
     }
@@ -201,10 +207,4 @@ async fn show_blind(engine: &mut Engine<KubernetesPlatform>, why: &str) {
     if let Err(error) = engine.publish(status).await {
         warn!(%error, "the status could not be shown");
     }
-}
-
-/// Longer after every failure, and a little different from cluster to cluster.
-fn pause(failures: u32, name: &str) -> Duration {
-    let jitter = u64::from(name.bytes().fold(0u8, u8::wrapping_add));
-    Duration::from_millis((250 << failures.min(8)) + jitter).min(LONGEST)
 }

@@ -44,6 +44,7 @@ pub(super) async fn run(context: Context) -> Result<(), RunError> {
         secrets: Secrets::default(),
         bell: Arc::clone(&bell),
         setbacks: Mutex::default(),
+        binding: Mutex::default(),
         teller,
         metrics: context.metrics,
         health: context.health,

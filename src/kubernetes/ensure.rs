@@ -5,11 +5,12 @@ use kube::ResourceExt;
 
 use super::{
     labels,
+    owned::applied,
     platform::{KubernetesError, KubernetesPlatform},
     render,
     views::ObjectView,
 };
-use crate::plan::ClusterState;
+use crate::plan::{ClusterState, transport::Listen};
 
 impl KubernetesPlatform {
     /// Makes them, or changes them to what they should be; nothing is written while they are.
@@ -17,7 +18,7 @@ impl KubernetesPlatform {
     /// # Errors
     /// When the API server refuses, or an object of another one's has the name.
     pub async fn ensure(&self) -> Result<(), KubernetesError> {
-        let (_, cluster) = self.cluster()?;
+        let cluster = self.cluster()?;
         let members = self.members();
         // A place that was told nothing yet is no voter.
         let told = members.iter().filter(|one| {
@@ -27,22 +28,30 @@ impl KubernetesPlatform {
         });
         let voters = told.count();
         let in_use = members.iter().filter(|one| !one.object.spec.discarded);
-        let listens: Vec<_> = in_use.map(|one| one.object.spec.transport.client.listen).collect();
+        let mut listens: Vec<_> = in_use.map(|one| one.object.spec.transport.client.listen).collect();
+        if listens.is_empty() {
+            // As those that are about to be made will.
+            listens.push(match self.sources(&cluster).client.under_tls() {
+                false => Listen::Plain,
+                true => Listen::Tls,
+            });
+        }
         for service in [render::peer_service(&cluster), render::client_service(&cluster, &listens)?] {
             let known = self
                 .hands()
                 .stores
                 .services
                 .get(&cluster.namespace().unwrap_or_default(), &service.name_any());
-            if self.due::<Service>("Service", known, &service).await? {
+            if self.due::<Service>("Service", known.as_deref(), &service).await? {
                 self.hands().apply_service(&service).await?;
             }
         }
         self.keep_client_secret(&cluster).await?;
+        self.soften(&cluster, &members).await?;
         let budget = render::budget(&cluster, voters);
         let known =
             self.hands().stores.budgets.get(&cluster.namespace().unwrap_or_default(), &budget.name_any());
-        if self.due::<PodDisruptionBudget>("PodDisruptionBudget", known, &budget).await? {
+        if self.due::<PodDisruptionBudget>("PodDisruptionBudget", known.as_deref(), &budget).await? {
             self.hands().apply_budget(&budget).await?;
         }
         Ok(())
@@ -52,13 +61,14 @@ impl KubernetesPlatform {
     async fn due<K>(
         &self,
         kind: &'static str,
-        known: Option<ObjectView>,
+        known: Option<&ObjectView>,
         wanted: &K,
     ) -> Result<bool, KubernetesError>
     where
         K: kube::Resource<Scope = k8s_openapi::NamespaceResourceScope>
             + Clone
             + serde::de::DeserializeOwned
+            + serde::Serialize
             + std::fmt::Debug,
         K::DynamicType: Default,
     {
@@ -66,7 +76,9 @@ impl KubernetesPlatform {
         let foreign = || KubernetesError::Foreign { kind, name: wanted.name_any() };
         match known {
             Some(known) if known.owner == owner(wanted) => {
-                Ok(known.fingerprint.as_ref() != wanted.annotations().get(labels::FINGERPRINT))
+                let wants = known.fingerprint.as_ref() != wanted.annotations().get(labels::FINGERPRINT);
+                let changed = known.owned.is_some() && known.owned != applied(wanted);
+                Ok(wants || changed)
             }
             // That of a deleted cluster of this name; the garbage collector is about to take it.
             Some(_) => Err(foreign()),

@@ -2,6 +2,8 @@
 
 use std::{net::IpAddr, time::Duration};
 
+use jiff::Timestamp;
+
 use super::views::PodView;
 use crate::{
     etcd::http::{Fault, Http},
@@ -55,10 +57,16 @@ pub fn url(scheme: Scheme, address: &str, port: u16) -> String {
 
 /// What the guard in a Pod says; `None` when it does not answer, or not in words that are known.
 pub async fn state(http: &Http, pod: &PodView) -> Option<GuardState> {
+    ask(http, pod).await.map(|(state, _)| state)
+}
+
+/// The same, with the time that it was there then.
+pub async fn ask(http: &Http, pod: &PodView) -> Option<(GuardState, Option<Timestamp>)> {
     let address = pod.address.as_ref().filter(|_| pod.container.running.is_some())?;
     let reply =
         http.get(&format!("{}/state", url(Scheme::Http, address, GUARD_PORT)), DEADLINE).await.ok()?;
-    (reply.status == 200).then(|| serde_json::from_slice(&reply.body).ok()).flatten()
+    let state = (reply.status == 200).then(|| serde_json::from_slice(&reply.body).ok()).flatten()?;
+    Some((state, reply.date))
 }
 
 /// Gives the word to start for the first time.

@@ -10,6 +10,8 @@ pub const MEMBER: &str = "quorate.dev/member";
 pub const CLUSTER_UID: &str = "quorate.dev/cluster-uid";
 /// Annotation of a Pod, a Service and a PodDisruptionBudget: a hash of what it was made from.
 pub const FINGERPRINT: &str = "quorate.dev/fingerprint";
+/// Annotation of a Pod: what it has of the template that can be changed in place, as JSON; absent when that is nothing.
+pub const SOFT: &str = "quorate.dev/changed-in-place";
 /// Annotation of a claim: which name of the cluster its member bears. It outlives the member.
 pub const SERIAL: &str = "quorate.dev/serial";
 /// Annotation of a claim: the version of etcd that its member was made for.

@@ -1,6 +1,9 @@
 //! One look at the members of a cluster on Kubernetes: their objects, their guards, and the spec they are held to.
 
-use std::{collections::BTreeMap, sync::PoisonError};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, PoisonError},
+};
 
 use jiff::Timestamp;
 use kube::ResourceExt;
@@ -71,13 +74,13 @@ impl KubernetesPlatform {
     }
 
     /// Who the certificates of each side are from.
-    fn sources(&self, cluster: &EtcdCluster) -> Sides<Source> {
+    pub(super) fn sources(&self, cluster: &EtcdCluster) -> Sides<Source> {
         let members = self.members();
         // Volumes that are being deleted are no more than an attempt to form that was thrown away.
-        let left = |claim: &&ClaimView| {
+        let left = |claim: &&Arc<ClaimView>| {
             let member = members.iter().find(|one| one.identity.name == claim.identity.name);
             let over_data = |told: &Admission| told.is_over_data();
-            let returns = |one: &MemberView| one.object.spec.admission.as_ref().is_some_and(over_data);
+            let returns = |one: &Arc<MemberView>| one.object.spec.admission.as_ref().is_some_and(over_data);
             !claim.identity.deleting && member.is_none_or(returns)
         };
         let claims = self.hands().stores.claims.of_cluster(&self.namespace, &self.name);
@@ -90,34 +93,46 @@ impl KubernetesPlatform {
         })
     }
 
-    /// What a member's objects and guard say, put together. `misplaced`: by name, how storage differs where only another
-    /// volume mends that.
+    /// What kept the objects of a member from being made, last.
+    pub(super) fn setback(&self, member: &MemberView) -> Option<String> {
+        let all = self.shared.setbacks.lock().unwrap_or_else(PoisonError::into_inner);
+        all.get(&member.identity.key()).cloned()
+    }
+
+    /// What a member's objects and guard say, put together. `clients`: how clients are to talk to it; `misplaced`: by name,
+    /// how storage differs where only another volume mends that.
     pub(super) async fn look_at(
         &self,
         member: &MemberView,
         cluster: &EtcdCluster,
+        clients: Scheme,
         domain: &PeerDomain,
         misplaced: &BTreeMap<String, String>,
     ) -> Look {
         let name = &member.identity.name;
         let (pod, claim) = (self.pod(name), self.claim(name));
-        let guard = match &pod {
-            Some(pod) if !pod.identity.deleting => guards::state(&self.shared.http, pod).await,
+        let answer = match &pod {
+            Some(pod) if !pod.identity.deleting => guards::ask(&self.shared.http, pod).await,
             _ => None,
         };
-        let key = member.identity.key();
-        let setback = self.shared.setbacks.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
-        let volume_gone = self.volumes.gone(self.hands(), pod.as_ref(), claim.as_ref()).await;
+        let now = Timestamp::now();
+        let (guard, date) = answer.unzip();
+        let ahead = date.flatten().map(|date| date.duration_since(now));
+        let setback = self.setback(member);
+        let volume_gone = self.volumes.gone(self.hands(), pod.as_deref(), claim.as_deref()).await;
         let facts = Facts {
             member,
-            pod: pod.as_ref(),
-            claim: claim.as_ref(),
+            pod: pod.as_deref(),
+            claim: claim.as_deref(),
             guard: guard.as_ref(),
+            ahead,
             formed: formed(cluster).is_some(),
             peers_placed: self.peers_placed(member),
             volume_gone: volume_gone.as_deref(),
             setback: setback.as_deref(),
-            behind: render::difference(&member.object, cluster).or_else(|| stale(member, pod.as_ref())),
+            behind: render::difference(&member.object, cluster)
+                .or_else(|| stale(member, pod.as_deref()))
+                .or_else(|| self.unchangeable(member, pod.as_deref()?, cluster)),
             restart_all: annotation(cluster, labels::RESTART_ALL),
             misplaced: match formed(cluster) {
                 Some(_) => misplaced.get(name).cloned(),
@@ -127,17 +142,14 @@ impl KubernetesPlatform {
                         .then(|| "spec.storage was changed after it was made".to_owned())
                 }
             },
-            clients: match self.sources(cluster).client {
-                Source::None => Scheme::Http,
-                Source::Managed | Source::Given => Scheme::Https,
-            },
+            clients,
             domain,
-            now: Timestamp::now(),
+            now,
         };
         let incarnation = incarnation::incarnation(&facts);
         self.record_start(member, guard.as_ref()).await;
         let transport = &member.object.spec.transport;
-        let endpoint = pod.and_then(|pod| pod.address).map(|address| Endpoint {
+        let endpoint = pod.and_then(|pod| pod.address.clone()).map(|address| Endpoint {
             client_url: url(&address, transport.client.listen, CLIENT_PORT, CLIENT_TLS_PORT),
             peer_url: url(&address, transport.peer.listen, PEER_PORT, PEER_TLS_PORT),
             metrics_url: Some(guards::url(Scheme::Http, &address, METRICS_PORT)),
@@ -198,6 +210,9 @@ impl KubernetesPlatform {
             data: Data { started: formed(cluster).is_some(), present: !claim.identity.deleting },
             supervised: false,
             behind: None,
+            ephemeral: false,
+            closed: None,
+            ahead: None,
             misplaced: None,
             lost_since: None,
             draining: None,

@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tokio::{
@@ -14,6 +14,7 @@ use tracing::{info, warn};
 
 use super::{
     incarnation,
+    pause::BackOff,
     platform::{self, KubernetesError, Shared},
     render::{self, Surroundings},
     store::Key,
@@ -24,8 +25,8 @@ use super::{
 
 /// The name of this controller in metrics.
 const NAME: &str = "members";
-/// The longest pause before a member whose objects can't be made is tried again.
-const LONGEST: Duration = Duration::from_secs(15);
+/// The pauses before a member whose objects can't be made is tried again.
+const PAUSES: BackOff = BackOff { first: Duration::from_millis(400), longest: Duration::from_secs(15) };
 /// How often every member is looked at without any event: nothing is read or written for that.
 const ROUND: Duration = Duration::from_secs(30);
 
@@ -94,10 +95,14 @@ pub async fn run(
     }
 }
 
-/// Tries again with a back-off that differs a little from member to member.
+/// Tries again after a while.
 fn later(bell: &Arc<Bell>, key: Key, failures: u32) {
-    let jitter = u64::from(key.1.bytes().fold(0u8, u8::wrapping_add));
-    let pause = Duration::from_millis((200 << failures.min(8)) + jitter).min(LONGEST);
+    let pause = PAUSES.after(failures, &key);
+    ring(bell, key, pause);
+}
+
+/// Has a member looked at after a while.
+fn ring(bell: &Arc<Bell>, key: Key, pause: Duration) {
     let bell = Arc::clone(bell);
     tokio::spawn(async move {
         tokio::time::sleep(pause).await;
@@ -110,7 +115,9 @@ async fn look_after(shared: &Shared, (namespace, name): &Key) -> Result<(), Kube
         return Ok(());
     }
     let stores = &shared.hands.stores;
-    let Some(member) = stores.members.get(namespace, name) else { return Ok(()) };
+    let Some(member) = stores.members.get(namespace, name).and_then(|entry| entry.readable()) else {
+        return Ok(());
+    };
     // Without its cluster a member has no reason to be there; the garbage collector is about to take it.
     let cluster = stores.clusters.get(namespace, &member.object.spec.cluster);
     let Some(cluster) = cluster.filter(|cluster| {
@@ -129,7 +136,7 @@ async fn look_after(shared: &Shared, (namespace, name): &Key) -> Result<(), Kube
     if let Ok(cluster) = &cluster.object {
         tls::keep_member(shared, &member, cluster).await?;
     }
-    for act in upkeep::decide(&member, pod.as_ref(), claim.as_ref(), started) {
+    for act in upkeep::decide(&member, pod.as_deref(), claim.as_deref(), started) {
         match act {
             Upkeep::MakeClaim => {
                 if let Some(claim) = render::claim(&member.object) {
@@ -143,6 +150,7 @@ async fn look_after(shared: &Shared, (namespace, name): &Key) -> Result<(), Kube
                     .await?;
                 }
             }
+            Upkeep::MakePod if awaits_volume(shared, namespace, name).await => {}
             Upkeep::MakePod => {
                 let around = Surroundings {
                     namespace: namespace.clone(),
@@ -164,6 +172,30 @@ async fn look_after(shared: &Shared, (namespace, name): &Key) -> Result<(), Kube
         }
     }
     Ok(())
+}
+
+/// Whether the Pod is made later, once its new claim is bound.
+async fn awaits_volume(shared: &Shared, namespace: &str, name: &str) -> bool {
+    let key = (namespace.to_owned(), name.to_owned());
+    let claim = shared.hands.stores.claims.get(namespace, name).filter(|claim| claim.pending());
+    let waited = {
+        let mut binding = shared.binding.lock().unwrap_or_else(PoisonError::into_inner);
+        match claim {
+            Some(_) => binding.entry(key.clone()).or_insert_with(Instant::now).elapsed(),
+            None => {
+                binding.remove(&key);
+                return false;
+            }
+        }
+    };
+    let Some(class) = claim.and_then(|claim| claim.class.clone()) else { return false };
+    // One that can't be read is that of a Pod which says so.
+    let class = shared.hands.class(&class).await.ok().flatten();
+    let left = class.and_then(|class| upkeep::time_to_bind(&class.volume_binding_mode, waited));
+    if let Some(left) = left {
+        ring(&shared.bell, key, left);
+    }
+    left.is_some()
 }
 
 /// An object that is there already is read, so that the next look knows whose it is.

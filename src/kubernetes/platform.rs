@@ -1,7 +1,6 @@
 //! One cluster on Kubernetes: the verbs of the engine, carried out on its objects.
 
 use std::{
-    cmp::Reverse,
     collections::BTreeMap,
     sync::{Arc, Mutex},
     time::Instant,
@@ -21,21 +20,22 @@ use super::{
     look::Look,
     patch,
     render::{self, RenderError},
+    soften::Refused,
     store::{Identity, Key},
     tls::{CertificateSpec, LeafError, Secrets, Talk, TalkError},
-    views::{ClaimView, ClusterView, MemberView, PodView},
+    views::{ClaimView, MemberView, PodView},
     volumes::Volumes,
     watch::Bell,
 };
 use crate::{
-    api::{EtcdCluster, EtcdMemberSpec},
+    api::{EtcdCluster, EtcdMemberSpec, KIND},
     engine::{Observed, Platform},
     etcd::http::Http,
     member::guard::words::{GuardState, Phase},
     pki::Authorities,
     plan::{
-        Admission, ClusterId, MemberName, PeerDomain, Recipe, Record, Side, Snapshot, SnapshotState, Step,
-        Transport, joining, status::ClusterStatus, transport::AuthorityId, version::Minor,
+        Admission, ClusterId, MemberName, PeerDomain, Recipe, Record, Scheme, Side, Step, Transport, joining,
+        status::ClusterStatus, transport::AuthorityId, version::Minor,
     },
     telemetry::{health::Health, metrics::Metrics},
 };
@@ -56,8 +56,10 @@ pub enum KubernetesError {
     #[error("EtcdCluster {0} is gone")]
     Gone(String),
     /// The object can't be read.
-    #[error("EtcdCluster {name} can't be read: {why}; correct it with kubectl edit")]
+    #[error("{kind} {name} can't be read: {why}; correct it with kubectl edit")]
     Malformed {
+        /// Its kind.
+        kind: &'static str,
         /// Its name.
         name: String,
         /// What does not fit.
@@ -115,6 +117,8 @@ pub struct Shared {
     pub bell: Arc<Bell>,
     /// What kept the objects of a member from being made, last.
     pub setbacks: Mutex<BTreeMap<Key, String>>,
+    /// Since when the Pods of members wait for new volumes.
+    pub binding: Mutex<BTreeMap<Key, Instant>>,
     /// Whom events for people are given to.
     pub teller: Teller,
     /// What is counted.
@@ -134,6 +138,8 @@ pub struct KubernetesPlatform {
     /// Since when which member's data is seen to be lost; counted anew by the next operator.
     pub(super) lost: Mutex<BTreeMap<MemberName, Timestamp>>,
     pub(super) talk: Talk,
+    /// The changes that Pods did not take while they run, by member. Another operator tries them once more.
+    pub(super) refused: Mutex<BTreeMap<String, Refused>>,
     /// What cert-manager was asked for last, and when.
     pub(super) asked: Mutex<Option<(Instant, Vec<CertificateSpec>)>>,
 }
@@ -152,6 +158,7 @@ impl KubernetesPlatform {
             lost: Mutex::default(),
             talk: Talk::default(),
             asked: Mutex::default(),
+            refused: Mutex::default(),
         }
     }
 
@@ -167,35 +174,45 @@ impl KubernetesPlatform {
     ///
     /// # Errors
     /// When it is gone or can't be read.
-    pub fn cluster(&self) -> Result<(Identity, EtcdCluster), KubernetesError> {
+    pub fn cluster(&self) -> Result<Arc<EtcdCluster>, KubernetesError> {
         let view = self.hands().stores.clusters.get(&self.namespace, &self.name);
         let view = view.filter(|view| view.identity.uid == self.uid && !view.identity.deleting);
-        let ClusterView { identity, object } =
-            view.ok_or_else(|| KubernetesError::Gone(self.name.clone()))?;
-        let object = object.map_err(|why| KubernetesError::Malformed { name: self.name.clone(), why })?;
-        Ok((identity, object))
+        let view = view.ok_or_else(|| KubernetesError::Gone(self.name.clone()))?;
+        let malformed = |kind, name: &str, why: &String| KubernetesError::Malformed {
+            kind,
+            name: name.to_owned(),
+            why: why.clone(),
+        };
+        let object = view.object.as_ref().map_err(|why| malformed(KIND, &self.name, why))?;
+        // Without one of its members the cluster would look as if that were lost.
+        for member in self.hands().stores.members.of_cluster(&self.namespace, &self.name) {
+            if let Err(why) = &member.view {
+                return Err(malformed("EtcdMember", &member.identity.name, why));
+            }
+        }
+        Ok(Arc::clone(object))
     }
 
     /// The members that were made for this very cluster.
-    pub(super) fn members(&self) -> Vec<MemberView> {
-        let mut members = self.hands().stores.members.of_cluster(&self.namespace, &self.name);
+    pub(super) fn members(&self) -> Vec<Arc<MemberView>> {
+        let mut members = self.hands().stores.members_of(&self.namespace, &self.name);
         members.retain(|one| one.object.spec.cluster_uid == self.uid && !one.identity.deleting);
         members
     }
 
-    fn member(&self, name: &MemberName) -> Option<MemberView> {
+    fn member(&self, name: &MemberName) -> Option<Arc<MemberView>> {
         self.members().into_iter().find(|one| one.identity.name == name.0)
     }
 
-    fn known(&self, name: &MemberName) -> Result<MemberView, KubernetesError> {
+    fn known(&self, name: &MemberName) -> Result<Arc<MemberView>, KubernetesError> {
         self.member(name).ok_or_else(|| KubernetesError::NoSuchMember(name.clone()))
     }
 
-    pub(super) fn pod(&self, name: &str) -> Option<PodView> {
+    pub(super) fn pod(&self, name: &str) -> Option<Arc<PodView>> {
         self.hands().stores.pods.get(&self.namespace, name)
     }
 
-    pub(super) fn claim(&self, name: &str) -> Option<ClaimView> {
+    pub(super) fn claim(&self, name: &str) -> Option<Arc<ClaimView>> {
         self.hands().stores.claims.get(&self.namespace, name)
     }
 
@@ -206,7 +223,7 @@ impl KubernetesPlatform {
         alone: bool,
         transport: &Transport,
     ) -> Result<(), KubernetesError> {
-        let (_, cluster) = self.cluster()?;
+        let cluster = self.cluster()?;
         let desired = self.desired(&cluster)?;
         if claim.cluster_uid.as_deref() != Some(&self.uid) {
             // Made again once more, it is to listen and trust like this, and not like a member of the former cluster.
@@ -231,20 +248,6 @@ impl KubernetesPlatform {
     }
 }
 
-/// Of the snapshots on the members' volumes one for each version: the newest that is whole, else one that is being taken.
-fn newest(mut snapshots: Vec<Snapshot>) -> Vec<Snapshot> {
-    snapshots.sort_by_key(|one| {
-        let state = match &one.state {
-            SnapshotState::Taken { at } => (0, Reverse(*at)),
-            SnapshotState::Running => (1, Reverse(Timestamp::MIN)),
-            SnapshotState::Failed { at, .. } => (2, Reverse(*at)),
-        };
-        (one.to, state)
-    });
-    snapshots.dedup_by_key(|one| one.to);
-    snapshots
-}
-
 /// The ID under which the cluster is recorded to have formed: written as an annotation, shown in the status.
 pub(super) fn formed(cluster: &EtcdCluster) -> Option<ClusterId> {
     let shown = cluster.status.as_ref().and_then(|status| status.cluster_id.clone());
@@ -256,7 +259,7 @@ impl Platform for KubernetesPlatform {
     type Error = KubernetesError;
 
     async fn observe(&self) -> Result<Observed, KubernetesError> {
-        let (_, cluster) = self.cluster()?;
+        let cluster = self.cluster()?;
         let members = self.members();
         let mut desired = self.desired(&cluster)?;
         let domain =
@@ -268,9 +271,18 @@ impl Platform for KubernetesPlatform {
         desired.not_applied.extend(settled.refused);
         let known = self.certificates(&cluster, &desired, &members).await;
         let credentials = self.credentials(&known.own)?;
-        let looks =
-            join_all(members.iter().map(|one| self.look_at(one, &cluster, &domain, &settled.misplaced)))
-                .await;
+        let clients = if desired.tls.client.under_tls() { Scheme::Https } else { Scheme::Http };
+        let looks = join_all(
+            members.iter().map(|one| self.look_at(one, &cluster, clients, &domain, &settled.misplaced)),
+        )
+        .await;
+        let deferred = |one: &Arc<MemberView>| {
+            let pod = self.pod(&one.identity.name)?;
+            let (reason, why) = pod.unresized.as_ref()?;
+            (reason == "Deferred")
+                .then(|| format!("{} keeps its processor and memory for now: {why}", one.identity.name))
+        };
+        desired.not_applied.extend(members.iter().filter_map(deferred));
         let mut incarnations = Vec::new();
         let mut endpoints = BTreeMap::new();
         let mut snapshots = Vec::new();
@@ -307,7 +319,7 @@ impl Platform for KubernetesPlatform {
             incarnations,
             certificates: known.certificates,
             credentials,
-            snapshots: newest(snapshots),
+            snapshots,
             left,
             domain: Some(domain),
             endpoints,
@@ -321,7 +333,7 @@ impl Platform for KubernetesPlatform {
         recipe: &Recipe,
         admission: Option<&Admission>,
     ) -> Result<(), KubernetesError> {
-        let (_, cluster) = self.cluster()?;
+        let cluster = self.cluster()?;
         let member = render::member_spec(&cluster, name, serial, recipe, admission.cloned());
         match self.hands().make_member(&member).await {
             // Made by this very step, whose answer got lost: the fresh read shows it at the next look.
@@ -352,7 +364,7 @@ impl Platform for KubernetesPlatform {
 
     async fn start(&self, name: &MemberName, _check: bool) -> Result<(), KubernetesError> {
         let Some(member) = self.member(name) else {
-            let transport = self.claim(&name.0).map(|claim| claim.transport).unwrap_or_default();
+            let transport = self.claim(&name.0).map(|claim| claim.transport.clone()).unwrap_or_default();
             return self.take_up(name, false, &transport).await;
         };
         let pod = self.pod(&name.0);
@@ -363,7 +375,7 @@ impl Platform for KubernetesPlatform {
         match (waiting, &member.object.spec.admission) {
             (Some(GuardState { phase: Phase::Waiting, .. }), Some(admission)) => {
                 let uid = &member.identity.uid;
-                Ok(guards::start(&self.shared.http, pod.as_ref(), &name.0, uid, admission).await?)
+                Ok(guards::start(&self.shared.http, pod.as_deref(), &name.0, uid, admission).await?)
             }
             // It went on meanwhile.
             (Some(GuardState { phase: Phase::Running | Phase::Resolving | Phase::Stopping, .. }), _) => {
@@ -386,7 +398,7 @@ impl Platform for KubernetesPlatform {
     /// The EtcdMember first: a crash in between leaves a Pod whose mark does not fit its EtcdMember, and so does a lost
     /// answer. Either shows as a difference at the next look.
     async fn renew(&self, name: &MemberName, recipe: &Recipe) -> Result<(), KubernetesError> {
-        let (_, cluster) = self.cluster()?;
+        let cluster = self.cluster()?;
         let member = self.known(name)?;
         let spec = &member.object.spec;
         let serial = spec.serial.cast_unsigned();
@@ -425,7 +437,7 @@ impl Platform for KubernetesPlatform {
     async fn snapshot(&self, name: &MemberName, to: Minor) -> Result<(), KubernetesError> {
         let (member, pod) = (self.known(name)?, self.pod(&name.0));
         let uid = &member.identity.uid;
-        Ok(guards::snapshot(&self.shared.http, pod.as_ref(), &name.0, uid, to).await?)
+        Ok(guards::snapshot(&self.shared.http, pod.as_deref(), &name.0, uid, to).await?)
     }
 
     async fn drain(&self, name: &MemberName, draining: bool) -> Result<(), KubernetesError> {
@@ -441,14 +453,16 @@ impl Platform for KubernetesPlatform {
     /// Deleted in an order that can be taken up again after a crash at any place: the EtcdMember, which brings the next
     /// look back here, goes last.
     async fn discard(&self, name: &MemberName) -> Result<(), KubernetesError> {
-        let (identity, cluster) = self.cluster()?;
+        let cluster = self.cluster()?;
         if let Some(member) = self.member(name) {
             let written = cluster.annotations().get(labels::SERIAL).and_then(|text| text.parse::<i64>().ok());
             let newest = self.members().iter().map(|one| one.object.spec.serial).max()
                 == Some(member.object.spec.serial);
             if newest && written < Some(member.object.spec.serial) {
                 let serial = member.object.spec.serial.to_string();
-                self.hands().annotate_cluster(&identity, labels::SERIAL, &serial).await?;
+                self.hands()
+                    .annotate_cluster(&Identity::of(&cluster.metadata), labels::SERIAL, &serial)
+                    .await?;
             }
             if !member.object.spec.discarded {
                 self.hands()
@@ -484,7 +498,7 @@ impl Platform for KubernetesPlatform {
     }
 
     async fn record_formed(&self, cluster_id: ClusterId) -> Result<(), KubernetesError> {
-        let (identity, _) = self.cluster()?;
+        let identity = Identity::of(&self.cluster()?.metadata);
         Ok(self.hands().annotate_cluster(&identity, labels::CLUSTER_ID, &cluster_id.to_string()).await?)
     }
 
@@ -515,11 +529,10 @@ impl Platform for KubernetesPlatform {
     async fn publish(&self, status: &ClusterStatus) -> Result<(), KubernetesError> {
         let view = self.hands().stores.clusters.get(&self.namespace, &self.name);
         let view = view.filter(|view| view.identity.uid == self.uid);
-        let ClusterView { identity, object } =
-            view.ok_or_else(|| KubernetesError::Gone(self.name.clone()))?;
+        let view = view.ok_or_else(|| KubernetesError::Gone(self.name.clone()))?;
         // Also of one whose spec can't be read: people look at its status then.
-        let shown = object.ok().and_then(|cluster| cluster.status);
-        Ok(self.hands().show_status(&identity, status, shown.as_ref()).await?)
+        let shown = view.object.as_ref().ok().and_then(|cluster| cluster.status.as_ref());
+        Ok(self.hands().show_status(&view.identity, status, shown).await?)
     }
 
     async fn changed(&self) {

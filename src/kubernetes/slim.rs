@@ -60,6 +60,10 @@ pub struct PodCondition {
     pub kind: String,
     /// `True`, `False` or `Unknown`.
     pub status: String,
+    /// Since when, in whole seconds.
+    pub last_transition_time: Option<jiff::Timestamp>,
+    /// Why, in one word.
+    pub reason: Option<String>,
     /// Why, in words.
     pub message: Option<String>,
 }
@@ -233,6 +237,8 @@ pub struct StorageClass {
     pub metadata: ObjectMeta,
     /// Whether its volumes can grow.
     pub allow_volume_expansion: bool,
+    /// When its claims are bound: at once (`Immediate`), or once a Pod uses them (`WaitForFirstConsumer`).
+    pub volume_binding_mode: String,
 }
 
 /// A node.

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 /// Namespace and name.
@@ -47,12 +47,12 @@ impl Identity {
 }
 
 /// The part of an object that is kept: a Pod has kilobytes of fields that nobody asks for.
-pub trait View: Clone + Send + 'static {
+pub trait View: Send + Sync + 'static {
     /// Who it is.
     fn identity(&self) -> &Identity;
 }
 
-/// The objects of one kind.
+/// The objects of one kind. Whoever asks gets a share of what is kept, as it was then.
 ///
 /// A plain mutex, never held across an await: what is done under it is a map's work.
 #[derive(Debug)]
@@ -62,7 +62,9 @@ pub struct Store<V> {
 
 #[derive(Debug)]
 struct Inner<V> {
-    objects: BTreeMap<Key, V>,
+    objects: BTreeMap<Key, Arc<V>>,
+    /// The same by namespace and cluster, each cluster's in the order of their names: a pass asks for a few of thousands.
+    by_cluster: BTreeMap<Key, Vec<Arc<V>>>,
     /// UIDs of objects that the operator saw deleted: an older state of one may still come through a watch.
     gone: HashSet<String>,
     /// What the operator wrote since the list that is being read began: the list may be older.
@@ -74,11 +76,44 @@ impl<V> Default for Store<V> {
         Self {
             inner: Mutex::new(Inner {
                 objects: BTreeMap::new(),
+                by_cluster: BTreeMap::new(),
                 gone: HashSet::new(),
                 written: HashSet::new(),
             }),
         }
     }
+}
+
+impl<V: View> Inner<V> {
+    /// Takes an object in the place of the one that had its name.
+    fn insert(&mut self, view: V) {
+        let key = view.identity().key();
+        self.remove(&key);
+        let view = Arc::new(view);
+        if let Some(cluster) = cluster(&*view) {
+            let family = self.by_cluster.entry(cluster).or_default();
+            let at = family.partition_point(|one| one.identity().name < key.1);
+            family.insert(at, Arc::clone(&view));
+        }
+        self.objects.insert(key, view);
+    }
+
+    fn remove(&mut self, key: &Key) {
+        let Some(old) = self.objects.remove(key) else { return };
+        let Some(cluster) = cluster(&*old) else { return };
+        if let Some(family) = self.by_cluster.get_mut(&cluster) {
+            family.retain(|one| one.identity().name != key.1);
+            if family.is_empty() {
+                self.by_cluster.remove(&cluster);
+            }
+        }
+    }
+}
+
+/// Namespace and name of the cluster that an object is of.
+fn cluster(view: &impl View) -> Option<Key> {
+    let Identity { namespace, cluster, .. } = view.identity();
+    cluster.clone().map(|cluster| (namespace.clone(), cluster))
 }
 
 impl<V: View> Store<V> {
@@ -87,22 +122,14 @@ impl<V: View> Store<V> {
     }
 
     /// The object of that name.
-    pub fn get(&self, namespace: &str, name: &str) -> Option<V> {
+    pub fn get(&self, namespace: &str, name: &str) -> Option<Arc<V>> {
         self.lock().objects.get(&(namespace.to_owned(), name.to_owned())).cloned()
     }
 
-    /// The objects of a namespace that bear the label of a cluster.
-    pub fn of_cluster(&self, namespace: &str, cluster: &str) -> Vec<V> {
-        let inner = self.lock();
-        let from = (namespace.to_owned(), String::new());
-        inner
-            .objects
-            .range(from..)
-            .take_while(|((place, _), _)| place == namespace)
-            .map(|(_, view)| view)
-            .filter(|view| view.identity().cluster.as_deref() == Some(cluster))
-            .cloned()
-            .collect()
+    /// The objects of a namespace that bear the label of a cluster, in the order of their names.
+    pub fn of_cluster(&self, namespace: &str, cluster: &str) -> Vec<Arc<V>> {
+        let key = (namespace.to_owned(), cluster.to_owned());
+        self.lock().by_cluster.get(&key).cloned().unwrap_or_default()
     }
 
     /// Where all objects are found.
@@ -134,13 +161,13 @@ impl<V: View> Store<V> {
         if inner.gone.contains(&identity.uid) {
             return false;
         }
-        let key = identity.key();
-        let older =
-            |known: &V| known.identity().uid == identity.uid && known.identity().version >= identity.version;
-        if inner.objects.get(&key).is_some_and(older) {
+        let older = |known: &Arc<V>| {
+            known.identity().uid == identity.uid && known.identity().version >= identity.version
+        };
+        if inner.objects.get(&identity.key()).is_some_and(older) {
             return false;
         }
-        inner.objects.insert(key, view);
+        inner.insert(view);
         true
     }
 
@@ -149,7 +176,7 @@ impl<V: View> Store<V> {
         let mut inner = self.lock();
         let key = identity.key();
         if inner.objects.get(&key).is_some_and(|known| known.identity().uid == identity.uid) {
-            inner.objects.remove(&key);
+            inner.remove(&key);
         }
         inner.gone.insert(identity.uid.clone());
     }
@@ -172,15 +199,15 @@ impl<V: View> Store<V> {
             self.learn(view);
         }
         let mut inner = self.lock();
-        let Inner { objects, written, .. } = &mut *inner;
-        let gone: Vec<Identity> = objects
+        let gone: Vec<Identity> = inner
+            .objects
             .iter()
             .filter(|((place, _), _)| namespace.is_none_or(|namespace| namespace == place))
-            .filter(|(key, _)| !listed.contains(key) && !written.contains(key))
+            .filter(|(key, _)| !listed.contains(key) && !inner.written.contains(key))
             .map(|(_, view)| view.identity().clone())
             .collect();
         for one in &gone {
-            objects.remove(&one.key());
+            inner.remove(&one.key());
         }
         gone
     }
@@ -215,8 +242,31 @@ mod tests {
         let store = Store::default();
         assert!(store.learn(thing("a", "1", 7)));
         assert!(!store.learn(thing("a", "1", 6)));
-        assert_eq!(store.get("ns", "a"), Some(thing("a", "1", 7)));
+        assert_eq!(store.get("ns", "a"), Some(thing("a", "1", 7).into()));
         assert!(store.learn(thing("a", "2", 5)), "another UID is another object");
+    }
+
+    #[test]
+    fn objects_are_found_by_the_cluster_whose_label_they_bear_now() {
+        let store = Store::<Thing>::default();
+        let names = |cluster: &str| -> Vec<_> {
+            store.of_cluster("ns", cluster).iter().map(|one| one.0.name.clone()).collect()
+        };
+        for (name, version) in [("b", 1), ("a", 2), ("c", 3), ("b", 4)] {
+            store.learn(thing(name, name, version));
+        }
+        assert_eq!(names("demo"), ["a", "b", "c"]);
+        let mut moved = thing("b", "b", 5);
+        moved.0.cluster = Some("other".into());
+        store.learn(moved.clone());
+        assert_eq!((names("demo"), names("other")), (vec!["a".into(), "c".into()], vec!["b".into()]));
+        moved.0.cluster = None;
+        moved.0.version = 6;
+        store.learn(moved);
+        store.forget(&thing("a", "a", 2).0);
+        store.replace(Some("ns"), vec![thing("b", "b", 6)]);
+        assert!(names("demo").is_empty() && names("other").is_empty());
+        assert_eq!(store.len(), 1);
     }
 
     #[test]
@@ -230,7 +280,7 @@ mod tests {
         store.deleted(&thing("a", "1", 8).0);
         assert_eq!(
             store.get("ns", "a"),
-            Some(thing("a", "2", 9)),
+            Some(thing("a", "2", 9).into()),
             "the end of the old one is not that of the new"
         );
     }

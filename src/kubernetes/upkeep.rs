@@ -1,6 +1,8 @@
 //! What keeps a known member there: its claim and its Pod. Pure, and ignorant of etcd, so that a deleted Pod is back in
 //! milliseconds, whatever else is going on.
 
+use std::time::Duration;
+
 use super::views::{ClaimView, MemberView, PodView};
 
 /// One act of upkeep.
@@ -55,6 +57,17 @@ pub fn decide(
     acts
 }
 
+/// How long a Pod waits for a new volume. After that it is made all the same: what Kubernetes says of it tells people why
+/// there is none.
+const BINDING: Duration = Duration::from_secs(10);
+
+/// How long a Pod is to wait yet for a claim that is not bound, by its class's `volumeBindingMode`; `None` when it is made
+/// now. Where claims are bound before anybody uses them, the scheduler may send a Pod to its node a moment before the
+/// kubelet sees the claim bound, and then the kubelet tries it again only ten seconds or more later.
+pub fn time_to_bind(mode: &str, waited: Duration) -> Option<Duration> {
+    BINDING.checked_sub(waited).filter(|left| mode == "Immediate" && !left.is_zero())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -92,6 +105,14 @@ mod tests {
         assert_eq!(acts(None, own(), true), [Upkeep::MakePod]);
         assert_eq!(acts(Some(pod("Running")), own(), true), []);
         assert!(matches!(&acts(Some(pod("Failed")), own(), true)[..], [Upkeep::DeletePod { .. }]));
+    }
+
+    #[test]
+    fn a_pod_waits_for_a_volume_that_comes_by_itself() {
+        let second = Duration::from_secs(1);
+        assert_eq!(time_to_bind("Immediate", second), Some(9 * second));
+        assert_eq!(time_to_bind("Immediate", 10 * second), None, "people are to see why");
+        assert_eq!(time_to_bind("WaitForFirstConsumer", second), None, "it comes for the Pod");
     }
 
     #[test]

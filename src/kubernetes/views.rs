@@ -1,15 +1,21 @@
 //! What is kept of the objects that are watched.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
-use kube::{ResourceExt, core::PartialObjectMeta};
+use kube::{
+    ResourceExt,
+    core::{PartialObjectMeta, error_boundary::InvalidObject},
+};
 
 use super::{
     labels,
-    slim::{ContainerStatus, PersistentVolumeClaim, Pod, PodStatus},
+    owned::owned,
+    slim::{ContainerStatus, PersistentVolumeClaim, Pod, PodCondition, PodStatus},
     store::{Identity, View},
 };
 use crate::{
-    api::{EtcdCluster, EtcdMember},
+    api::{EtcdCluster, EtcdMember, KIND},
     plan::Transport,
 };
 
@@ -34,10 +40,30 @@ pub struct PodView {
     pub unschedulable: Option<String>,
     /// A hash of what it was made from.
     pub fingerprint: Option<String>,
+    /// What it has of the template that can be changed in place, as it is written there.
+    pub soft: Option<String>,
+    /// Why processor and memory can't be changed while it runs, if the kubelet says so: a reason in one word, and a message.
+    pub unresized: Option<(String, String)>,
+    /// Whether it is ready, so that clients are sent to it.
+    pub ready: Readiness,
     /// The condition behind the readiness gate, if it was ever set.
     pub in_service: Option<bool>,
+    /// Since when that is so.
+    pub in_service_since: Option<Timestamp>,
     /// The container of etcd, or the first one that is in trouble.
     pub container: ContainerView,
+}
+
+/// Whether clients are sent to a Pod: whoever keeps the endpoints of Services goes by this condition, and so does a
+/// PodDisruptionBudget.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Readiness {
+    /// Whether they are.
+    pub is: bool,
+    /// Since when, in whole seconds.
+    pub since: Option<Timestamp>,
+    /// Why not, in the kubelet's words.
+    pub why: String,
 }
 
 /// What a container does.
@@ -81,12 +107,31 @@ impl PodView {
             created: metadata.creation_timestamp.as_ref().map(|time| time.0),
             node: spec.node_name,
             unschedulable,
+            soft: metadata.annotations.as_ref().and_then(|all| all.get(labels::SOFT)).cloned(),
+            unresized: condition("PodResizePending").filter(|condition| condition.status == "True").map(
+                |condition| {
+                    (
+                        condition.reason.clone().unwrap_or_default(),
+                        condition.message.clone().unwrap_or_default(),
+                    )
+                },
+            ),
+            ready: condition("Ready").map(readiness).unwrap_or_default(),
+            in_service_since: condition(labels::IN_SERVICE).and_then(|one| one.last_transition_time),
             in_service: condition(labels::IN_SERVICE).map(|condition| condition.status == "True"),
             container: container(&status),
             address: Some(status.pod_ip).filter(|address| !address.is_empty()),
             phase: status.phase,
             message: status.message.or(status.reason),
         }
+    }
+}
+
+fn readiness(condition: &PodCondition) -> Readiness {
+    Readiness {
+        is: condition.status == "True",
+        since: condition.last_transition_time,
+        why: condition.message.clone().unwrap_or_default(),
     }
 }
 
@@ -149,9 +194,16 @@ pub struct ClaimView {
     pub version: Option<String>,
     /// How its member is reached.
     pub transport: Transport,
+    /// Whether the garbage collector deletes it with its EtcdCluster.
+    pub goes_with_cluster: bool,
 }
 
 impl ClaimView {
+    /// Whether no volume is bound to it yet.
+    pub fn pending(&self) -> bool {
+        self.phase == "Pending"
+    }
+
     /// Reads it from a claim.
     pub(super) fn of(mut claim: PersistentVolumeClaim) -> Self {
         let annotation = |name: &str| claim.annotations().get(name).cloned();
@@ -159,6 +211,7 @@ impl ClaimView {
             identity: Identity::of(&claim.metadata),
             cluster_uid: claim.labels().get(labels::CLUSTER_UID).cloned(),
             created: claim.metadata.creation_timestamp.as_ref().map(|time| time.0),
+            goes_with_cluster: claim.owner_references().iter().any(|owner| owner.kind == KIND),
             serial: annotation(labels::SERIAL).and_then(|text| text.parse().ok()),
             transport: annotation(labels::TRANSPORT)
                 .and_then(|text| serde_json::from_str(&text).ok())
@@ -183,13 +236,15 @@ pub struct ObjectView {
     pub owner: Option<String>,
     /// A hash of what it was made from.
     pub fingerprint: Option<String>,
+    /// How many fields of its spec are still as the operator applied them, where that is known.
+    pub owned: Option<usize>,
 }
 
 impl ObjectView {
     /// Reads it from an object's metadata.
     pub fn of(meta: &kube::core::ObjectMeta) -> Self {
         let fingerprint = meta.annotations.as_ref().and_then(|all| all.get(labels::FINGERPRINT)).cloned();
-        Self { identity: Identity::of(meta), owner: controller(meta), fingerprint }
+        Self { identity: Identity::of(meta), owner: controller(meta), fingerprint, owned: owned(meta) }
     }
 
     /// Reads it from a watch of metadata only.
@@ -220,18 +275,45 @@ impl MemberView {
     }
 }
 
+/// An EtcdMember that is there, whole, or why it can't be read: people and newer operators may have changed it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MemberEntry {
+    /// Who it is.
+    pub identity: Identity,
+    /// What can be read; the error names what does not fit.
+    pub view: Result<Arc<MemberView>, String>,
+}
+
+impl MemberEntry {
+    /// Reads it from the object.
+    pub fn of(object: Result<EtcdMember, InvalidObject>) -> Self {
+        match object {
+            Ok(object) => {
+                let view = MemberView::of(object);
+                Self { identity: view.identity.clone(), view: Ok(Arc::new(view)) }
+            }
+            Err(invalid) => Self { identity: Identity::of(&invalid.metadata), view: Err(invalid.error) },
+        }
+    }
+
+    /// What can be read.
+    pub fn readable(&self) -> Option<Arc<MemberView>> {
+        self.view.as_ref().ok().cloned()
+    }
+}
+
 /// An EtcdCluster, whole, or why it can't be read.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ClusterView {
     /// Who it is. The cluster it belongs to is itself.
     pub identity: Identity,
     /// The object; the error names what does not fit.
-    pub object: Result<EtcdCluster, String>,
+    pub object: Result<Arc<EtcdCluster>, String>,
 }
 
 impl ClusterView {
     /// Reads it from the object.
-    pub fn of(object: Result<EtcdCluster, kube::core::error_boundary::InvalidObject>) -> Self {
+    pub fn of(object: Result<EtcdCluster, InvalidObject>) -> Self {
         let mut identity = match &object {
             Ok(object) => Identity::of(&object.metadata),
             Err(invalid) => Identity::of(&invalid.metadata),
@@ -240,7 +322,7 @@ impl ClusterView {
         let object = match object {
             Ok(mut object) => {
                 object.metadata.managed_fields = None;
-                Ok(object)
+                Ok(Arc::new(object))
             }
             Err(invalid) => Err(invalid.error),
         };
@@ -257,4 +339,4 @@ macro_rules! view {
         })*
     };
 }
-view!(PodView, ClaimView, ObjectView, MemberView, ClusterView);
+view!(PodView, ClaimView, ObjectView, MemberEntry, ClusterView);

@@ -27,7 +27,7 @@ use super::{
     labels,
     slim::{PersistentVolumeClaim, Pod},
     store::{Identity, Key, Store, View},
-    views::{ClaimView, ClusterView, MemberView, ObjectView, PodView},
+    views::{ClaimView, ClusterView, MemberEntry, MemberView, ObjectView, PodView},
 };
 use crate::api::{EtcdCluster, EtcdMember};
 
@@ -40,7 +40,7 @@ pub struct Stores {
     /// The clusters that people asked for.
     pub clusters: Store<ClusterView>,
     /// The members the operator made.
-    pub members: Store<MemberView>,
+    pub members: Store<MemberEntry>,
     /// Their Pods.
     pub pods: Store<PodView>,
     /// Their claims.
@@ -49,6 +49,13 @@ pub struct Stores {
     pub services: Store<ObjectView>,
     /// The clusters' PodDisruptionBudgets.
     pub budgets: Store<ObjectView>,
+}
+
+impl Stores {
+    /// The members of a cluster, as far as they can be read.
+    pub fn members_of(&self, namespace: &str, cluster: &str) -> Vec<Arc<MemberView>> {
+        self.members.of_cluster(namespace, cluster).iter().filter_map(|one| one.readable()).collect()
+    }
 }
 
 /// Who is woken by what.
@@ -128,8 +135,8 @@ pub fn start(
                 bell.ring(one);
             },
         ));
-        let events = watcher(api::<EtcdMember>(client, &scope), own.clone());
-        tasks.spawn(of().follow("EtcdMember", events, MemberView::of, |s| &s.members, both));
+        let events = watcher(api::<DeserializeGuard<EtcdMember>>(client, &scope), own.clone());
+        tasks.spawn(of().follow("EtcdMember", events, |one| MemberEntry::of(one.0), |s| &s.members, both));
         let events = watcher(api::<Pod>(client, &scope), own.clone());
         tasks.spawn(of().follow("Pod", events, PodView::of, |s| &s.pods, both));
         let events = watcher(api::<PersistentVolumeClaim>(client, &scope), own.clone());

@@ -14,7 +14,7 @@ use super::{
     step::{Decision, Operation, OperationKind, Step},
     transport::{AuthorityId, Listen, Side},
     view::View,
-    world::{Incarnation, World, elapsed},
+    world::{Incarnation, World, waited},
 };
 
 /// Why members can't be changed to the certificates of a side.
@@ -165,9 +165,12 @@ fn of_side(view: &View<'_>, side: Side) -> Option<Decision> {
 
 /// Why an authority that signs is to be replaced.
 fn due(world: &World, newest: &Authority, now: Timestamp) -> Option<String> {
+    if let Some(valid) = newest.awaited(now) {
+        return Some(format!("it is not valid before {valid:.0}, as one that a clock made which was ahead"));
+    }
     // Certificates tell whole seconds: one that was made in the second of the wish fulfils it. A wish of the future would
-    // never be fulfilled.
-    let since_then = |asked: Timestamp| newest.since.as_second() < asked.as_second();
+    // never be fulfilled, and an authority from there proves nothing about a wish.
+    let since_then = |asked: Timestamp| newest.since.as_second() < asked.as_second() || newest.since > now;
     if world.desired.rotate.is_some_and(|asked| since_then(asked) && asked <= now) {
         return Some("a new one was asked for".into());
     }
@@ -260,7 +263,7 @@ pub(super) fn rotation(view: &View<'_>, side: Side) -> Option<Rotation> {
 }
 
 fn after(since: Timestamp, time: Duration, now: Timestamp, words: String) -> Option<Decision> {
-    let left = time.saturating_sub(elapsed(since, now));
+    let left = time.saturating_sub(waited(since, now));
     (!left.is_zero()).then(|| waiting(words, left.min(SOON)))
 }
 

@@ -10,8 +10,9 @@ use jiff::Timestamp;
 
 use super::transport::{AuthorityId, Listen};
 
-/// How long before it was made a certificate begins to be valid: clocks differ.
-pub const BACKDATED: Duration = Duration::from_secs(300);
+/// How long before it was made a certificate begins to be valid: clocks differ, and one that is wrong by an hour, as after a
+/// mistaken time zone, is to cut nobody off.
+pub const BACKDATED: Duration = Duration::from_secs(2 * 3600);
 
 /// Who a side's certificates are from.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -41,6 +42,11 @@ impl Source {
             None if under_tls(members) || under_tls(left) => Self::Managed,
             None => Self::None,
         }
+    }
+
+    /// Whether that side is to be under TLS.
+    pub fn under_tls(self) -> bool {
+        self != Self::None
     }
 
     /// As the status calls it.
@@ -98,6 +104,13 @@ pub struct Authority {
     pub until: Timestamp,
 }
 
+impl Authority {
+    /// From when its certificate is valid, where that is still to come: whoever made it had a clock that was ahead.
+    pub fn awaited(&self, now: Timestamp) -> Option<Timestamp> {
+        awaited(self.since, now)
+    }
+}
+
 /// The certificate of a member or of a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Leaf {
@@ -109,6 +122,17 @@ pub struct Leaf {
     pub since: Timestamp,
     /// Until when it is valid.
     pub until: Timestamp,
+}
+
+impl Leaf {
+    /// As [`Authority::awaited`].
+    pub fn awaited(&self, now: Timestamp) -> Option<Timestamp> {
+        awaited(self.since, now)
+    }
+}
+
+fn awaited(made: Timestamp, now: Timestamp) -> Option<Timestamp> {
+    made.checked_sub(BACKDATED).ok().filter(|valid| *valid > now)
 }
 
 /// What stands in the place where a leaf is kept.
@@ -221,7 +245,7 @@ mod tests {
             issuer: id("1a2b"),
             names: names(&["localhost", "127.0.0.1", "a.b"]),
             not_before: second(1000),
-            not_after: second(4000),
+            not_after: second(38_200),
         };
         let wanted = WantedLeaf { issuer: id("1a2b"), names: names(&["localhost", "127.0.0.1"]) };
         let kept = Kept::Leaf(leaf.clone());
@@ -232,9 +256,9 @@ mod tests {
         };
         let table = [
             ("fits", kept.clone(), 1000, None),
-            ("just before two thirds", kept.clone(), 3099, None),
-            ("two thirds", kept.clone(), 3100, Some("two thirds")),
-            ("over", kept.clone(), 4000, Some("expired")),
+            ("just before two thirds", kept.clone(), 28_199, None),
+            ("two thirds", kept.clone(), 28_200, Some("two thirds")),
+            ("over", kept.clone(), 38_200, Some("expired")),
             ("a clock behind", kept, 999, Some("not valid before 1970-01-01T00:16:40Z")),
             ("none", Kept::Missing, 1000, Some("none")),
             ("garbage", Kept::Unreadable { why: "no PEM".into() }, 1000, Some("no PEM")),
@@ -250,8 +274,10 @@ mod tests {
                 None => assert_eq!(due, None, "{case}"),
             }
         }
-        assert_eq!(leaf.renewal(), second(3100));
-        assert_eq!(leaf.leaf("client").since, second(1300));
+        assert_eq!(leaf.renewal(), second(28_200));
+        let shown = leaf.leaf("client");
+        assert_eq!(shown.since, second(1000) + BACKDATED);
+        assert_eq!((shown.awaited(second(999)), shown.awaited(second(1000))), (Some(second(1000)), None));
     }
 
     #[test]

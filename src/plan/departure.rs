@@ -6,7 +6,7 @@ use super::{
     SOON, rollout,
     step::{Decision, Operation, OperationKind, Step},
     view::{Seat, View},
-    world::{Incarnation, elapsed},
+    world::{Incarnation, waited},
 };
 
 /// Why a voter is taken down.
@@ -38,16 +38,20 @@ pub(super) fn decide(view: &View<'_>, seat: &Seat<'_>, purpose: Purpose, why: &s
         return wait(format!("{why}, but it stays for now: {refusal}"));
     }
     if let Some(one) = seat.incarnation.filter(|one| one.running()) {
-        if let Some((left, reason)) = unsettled(view, one) {
+        // Who has no clients disturbs none, and may be what the others need to be open again.
+        if let Some((left, reason)) = unsettled(view, one).filter(|_| one.closed.is_none()) {
             return wait_for(left, reason);
         }
-        let Some(since) = one.draining else {
+        let Some(told) = one.draining else {
             return act(
                 vec![Step::Drain { name: one.name.clone() }],
                 format!("{why}: clients are told to leave it first"),
             );
         };
-        let left = view.world.policy.drain.saturating_sub(elapsed(since, view.now));
+        let Some(spread) = told.spread else {
+            return wait(format!("{why}: clients are still sent to it"));
+        };
+        let left = view.world.policy.drain.saturating_sub(waited(spread, view.now));
         if !left.is_zero() {
             return wait_for(left, format!("{why}: clients are leaving it"));
         }
@@ -104,6 +108,6 @@ fn operation(view: &View<'_>, seat: &Seat<'_>, purpose: Purpose) -> Operation {
             Purpose::Change => rollout::kind(view.world, seat.incarnation),
         },
         member: seat.incarnation.map(|one| one.name.clone()),
-        since: seat.incarnation.and_then(|one| one.draining),
+        since: seat.incarnation.and_then(Incarnation::draining_since),
     }
 }

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use super::{
     name::{MemberId, MemberName},
-    world::{Membership, World, elapsed},
+    world::{Membership, World, waited},
 };
 
 /// The result of one comparison.
@@ -60,7 +60,7 @@ pub fn due(world: &World, now: Timestamp) -> Option<Vec<MemberId>> {
         Outcome::Unclear(_) => world.policy.compare / 9,
         _ => world.policy.compare.max(last.took * 1000),
     };
-    (last.voters != voters || elapsed(last.at, now) >= pause).then_some(voters)
+    (last.voters != voters || waited(last.at, now) >= pause).then_some(voters)
 }
 
 /// Compares the answers of `expected` voters.

@@ -32,6 +32,14 @@ pub fn telling_line(log: &str) -> Option<&str> {
     lines().find(|line| ALARMING.iter().any(|text| line.contains(text))).or_else(|| lines().next())
 }
 
+/// The lines of a log just before the telling one, at most two: what it was about when that happened.
+pub fn lines_before(log: &str) -> Vec<&str> {
+    let Some(telling) = telling_line(log) else { return Vec::new() };
+    let lines: Vec<_> = log.lines().filter(|line| !line.trim().is_empty()).collect();
+    let at = lines.iter().rposition(|line| *line == telling).unwrap_or_default();
+    lines.into_iter().take(at).skip(at.saturating_sub(2)).collect()
+}
+
 /// At most 200 characters of a line, so that a status stays readable.
 pub fn shorten(line: &str) -> String {
     const LIMIT: usize = 200;
@@ -53,6 +61,14 @@ mod tests {
         let log = "info\npanic: tocommit(41) is out of range [lastIndex(0)]. Was the raft log corrupted, truncated, or lost?\n";
         let fault = of_corruption(log).unwrap();
         assert!(fault.starts_with("its raft log lost entries") && fault.contains("tocommit(41)"), "{fault}");
+    }
+
+    #[test]
+    fn what_came_just_before_is_told_in_order() {
+        let log = "first\nsecond\n\nthird\npanic: no\nafter\n";
+        assert_eq!(telling_line(log), Some("panic: no"));
+        assert_eq!(lines_before(log), ["second", "third"]);
+        assert!(lines_before("panic: no").is_empty() && lines_before("").is_empty());
     }
 
     #[test]

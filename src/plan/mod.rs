@@ -48,8 +48,8 @@ pub use transport::{Scheme, Side, Sides, Transport};
 pub use version::EtcdVersion;
 use view::View;
 pub use world::{
-    Admission, ClusterState, Data, Desired, Incarnation, Listed, Membership, Peer, PeerDomain, Process,
-    Recipe, Record, Report, Snapshot, SnapshotState, World, elapsed,
+    Admission, ClusterState, Data, Desired, Draining, Incarnation, Listed, Membership, Peer, PeerDomain,
+    Process, Recipe, Record, Report, Snapshot, SnapshotState, World, elapsed,
 };
 
 /// How soon to look again at something that is about to change by itself.
@@ -161,7 +161,7 @@ fn undrain(view: &View<'_>, decision: &Decision) -> Option<Decision> {
         operation: Operation {
             kind: OperationKind::Recover,
             member: Some(back.name.clone()),
-            since: back.draining,
+            since: back.draining_since(),
         },
         reason: format!("{} stays: clients may use it again", back.name),
     })

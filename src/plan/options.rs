@@ -25,6 +25,7 @@ pub const MEMBERSHIP_FLAGS: Refused = Refused {
         "initial-cluster-state",
         "initial-cluster-token",
         "name",
+        "proxy",
         "strict-reconfig-check",
     ],
     why: "is Quorate's own: it decides which cluster a member belongs to",
@@ -53,6 +54,7 @@ pub const CERTIFICATE_FLAGS: Refused = Refused {
         "client-cert-file",
         "client-crl-file",
         "client-key-file",
+        "experimental-peer-skip-client-san-verification",
         "key-file",
         "peer-auto-tls",
         "peer-cert-allowed-cn",
@@ -63,6 +65,7 @@ pub const CERTIFICATE_FLAGS: Refused = Refused {
         "peer-client-key-file",
         "peer-crl-file",
         "peer-key-file",
+        "peer-skip-client-san-verification",
         "peer-trusted-ca-file",
         "self-signed-cert-validity",
         "trusted-ca-file",
@@ -85,7 +88,7 @@ pub const CONFIG_FLAGS: Refused = Refused {
 
 /// Where the log goes.
 pub const LOG_FLAGS: Refused = Refused {
-    flags: &["enable-log-rotation", "log-outputs", "log-rotation-config-json", "logger"],
+    flags: &["enable-log-rotation", "log-format", "log-outputs", "log-rotation-config-json", "logger"],
     why: "is Quorate's own: why a member ended is read from its log",
 };
 

@@ -2,7 +2,7 @@
 
 use super::{
     quorum::quorum,
-    start,
+    rollout, start,
     view::View,
     world::{Incarnation, Listed, Process, World},
 };
@@ -73,8 +73,20 @@ pub(super) fn explain(world: &World, why: &str, hearsay: &[Listed]) -> String {
                 .filter(|one| !matches!(one.process, Process::Running { .. }))
                 .filter_map(|one| start::obstacle(one))
                 .collect();
+            let held = voters.intact.iter().filter(|one| {
+                !one.running() && rollout::loses_data(one) && rollout::difference(world, one).is_some()
+            });
+            let held: Vec<_> = held.map(|one| one.name.0.as_str()).collect();
+            let held = match held.is_empty() {
+                true => String::new(),
+                false => format!(
+                    "; {} would lose the data with the Pod, so the change of the spec does not reach it before a quorum \
+                     serves: mend what keeps the Pod that is there from running",
+                    held.join(", ")
+                ),
+            };
             format!(
-                "{} of {} voters run, and a quorum is {needed}; the others are started again on their data: {}",
+                "{} of {} voters run, and a quorum is {needed}; the others are started again on their data: {}{held}",
                 voters.running,
                 voters.count,
                 down.join("; ")

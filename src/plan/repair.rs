@@ -9,7 +9,7 @@ use super::{
     start,
     step::{Decision, Operation, OperationKind},
     view::{Seat, View},
-    world::elapsed,
+    world::waited,
 };
 
 /// Replaces a voter whose data is lost or bad: removed first and added after, under a new name. Dead ones go first.
@@ -21,7 +21,7 @@ pub(super) fn replace_lost(view: &View<'_>) -> Option<Decision> {
         .min_by_key(|(seat, _)| (seat.serving(view.world), is_draining(seat)))?;
     let why = format!("{} is replaced: {fault}", seat.label());
     let since = seat.incarnation.and_then(|one| one.lost_since);
-    if since.is_some_and(|since| elapsed(since, view.now) < view.world.policy.certain) {
+    if since.is_some_and(|since| waited(since, view.now) < view.world.policy.certain) {
         return Some(Decision::Wait {
             operation: Some(Operation {
                 kind: OperationKind::Replace,

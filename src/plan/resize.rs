@@ -156,7 +156,7 @@ pub(super) fn clear_away(view: &View<'_>) -> Option<Decision> {
         operation: Operation {
             kind: OperationKind::ScaleIn,
             member: Some(first.name.clone()),
-            since: first.draining,
+            since: first.draining_since(),
         },
         reason,
     })

@@ -11,12 +11,12 @@ use jiff::Timestamp;
 use super::{
     SOON,
     departure::{self, Purpose},
-    moves, options, start,
+    evidence, moves, options, start,
     step::{Decision, Operation, OperationKind, Step},
     timing, upgrade,
     version::EtcdVersion,
     view::{Seat, View},
-    world::{Incarnation, Process, Recipe, World, elapsed},
+    world::{Incarnation, Process, Recipe, World, elapsed, waited},
 };
 
 /// How long a member that its platform starts by itself is left alone before it is made anew: an image may still be on
@@ -55,11 +55,20 @@ fn recipe(world: &World, one: &Incarnation) -> Option<Recipe> {
     let others = world.incarnations.iter().filter(|other| other.name != one.name);
     let options = timing::next(&one.options, others.map(|other| &other.options), &world.desired.options);
     let recipe = Recipe { version: version(world, one), options, transport: moves::next(world, one) };
-    let changes = recipe.version != one.version
+    changes(&recipe, one).then_some(recipe)
+}
+
+fn changes(recipe: &Recipe, one: &Incarnation) -> bool {
+    recipe.version != one.version
         || recipe.options != one.options
         || recipe.transport != one.transport
-        || one.behind.is_some();
-    changes.then_some(recipe)
+        || one.behind.is_some()
+}
+
+/// What mends a member that fails, while its minor version has to stay as it is; `None` when that is all that would change.
+fn within_minor(recipe: Recipe, one: &Incarnation) -> Option<Recipe> {
+    let recipe = Recipe { version: one.version, ..recipe };
+    (fails(one) && changes(&recipe, one)).then_some(recipe)
 }
 
 /// The step that changes or restarts a member, once it may go.
@@ -97,9 +106,11 @@ pub(super) fn renew_stopped(view: &View<'_>) -> Option<Decision> {
     let (seat, one, recipe) = view.seats().find_map(|seat| {
         let one = seat.incarnation.filter(|one| stays_down(one, view.now))?;
         let fit = one.admission.is_some() && one.data_fault().is_none() && unhindered(view, seat);
-        let free = seat.listed.learner || fails(one) || view.may_lose(seat).is_ok();
+        let free = seat.listed.learner || fails(one) && !loses_data(one) || view.may_lose(seat).is_ok();
         let recipe = recipe(view.world, one).filter(|_| fit && free)?;
-        (!upgrade::needs_preparation(view.world, one, recipe.version)).then_some((seat, one, recipe))
+        let held = upgrade::needs_preparation(view.world, one, recipe.version);
+        let recipe = if held { within_minor(recipe, one)? } else { recipe };
+        Some((seat, one, recipe))
     })?;
     let why = start::obstacle(one).unwrap_or_else(|| format!("{} did not start yet", one.name));
     let reason = format!("{why}; it is {}", words(view, one));
@@ -116,12 +127,14 @@ pub(super) fn renew_without_quorum(world: &World, now: Timestamp) -> Option<Deci
             Process::NotStarted => false,
             Process::Exited { .. } | Process::Blocked { .. } => true,
         };
-        down && one.admission.is_some() && one.data_fault().is_none()
+        down && one.admission.is_some() && one.data_fault().is_none() && !loses_data(one)
     };
     let changed = |one: &&Incarnation| one.draining.is_some() || difference(world, one).is_none();
     let first = world.incarnations.iter().filter(out).find(changed);
     let one = first.or_else(|| world.incarnations.iter().filter(out).find(|one| fails(one)))?;
-    let recipe = recipe(world, one).filter(|recipe| recipe.version.minor() == one.version.minor())?;
+    let recipe = recipe(world, one)?;
+    let stays = recipe.version.minor() == one.version.minor();
+    let recipe = if stays { recipe } else { within_minor(recipe, one)? };
     if !fails(one) || !stays_down(one, now) {
         return None;
     }
@@ -147,6 +160,12 @@ pub(super) fn renew_unformed(world: &World, now: Timestamp) -> Vec<Step> {
         .collect()
 }
 
+/// Whether a member has data that it would not have any more, made anew. Then the others have to be a quorum without it,
+/// whatever it fails with: its data may be one of the last copies.
+pub(super) fn loses_data(one: &Incarnation) -> bool {
+    one.ephemeral && one.data.present
+}
+
 /// Whether a member was started with what it has, and that did not help.
 fn fails(one: &Incarnation) -> bool {
     match one.process {
@@ -162,7 +181,7 @@ fn stays_down(one: &Incarnation, now: Timestamp) -> bool {
         Process::Running { .. } => false,
         Process::NotStarted => !one.supervised,
         Process::Exited { at, .. } | Process::Blocked { at, .. } => {
-            !one.supervised || elapsed(at, now) >= SUPERVISED
+            !one.supervised || waited(at, now) >= SUPERVISED
         }
     }
 }
@@ -177,16 +196,23 @@ pub(super) fn mend(view: &View<'_>) -> Option<Decision> {
 
 /// Waits for a voter that was changed and is not healthy yet, while others are still to be changed.
 pub(super) fn wait(view: &View<'_>) -> Option<Decision> {
+    let other =
+        view.seats().filter_map(|seat| seat.incarnation).find(|one| difference(view.world, one).is_some())?;
     let seat = held_up_by(view)?;
     let one = seat.incarnation?;
     let reason = stopped(view).unwrap_or_else(|| {
-        let why = start::obstacle(one).unwrap_or_else(|| format!("{} runs and is not ready yet", one.name));
-        format!("waiting for {} to be healthy: {why}; {}", one.name, progress(view))
+        format!(
+            "waiting for {} to be healthy: {}; {}",
+            one.name,
+            hindrance(one, "is not ready yet"),
+            progress(view)
+        )
     });
-    let other =
-        view.seats().filter_map(|seat| seat.incarnation).find(|one| difference(view.world, one).is_some());
-    let operation =
-        Operation { kind: kind(view.world, other), member: Some(one.name.clone()), since: one.draining };
+    let operation = Operation {
+        kind: kind(view.world, Some(other)),
+        member: Some(one.name.clone()),
+        since: one.draining_since(),
+    };
     Some(Decision::Wait { operation: Some(operation), reason, again: SOON })
 }
 
@@ -199,23 +225,48 @@ pub(super) fn stopped(view: &View<'_>) -> Option<String> {
         Process::Running { since } => elapsed(*since, view.now) >= PATIENCE,
         Process::NotStarted => false,
     };
-    let why = start::obstacle(one).unwrap_or_else(|| format!("{} runs and does not get ready", one.name));
+    let others = if differing(view) { ", the others are as they were" } else { "" };
     gives_up.then(|| {
         format!(
-            "the roll stopped at {}: {why}; {}, the others are as they were: correct the spec, or put it back",
+            "the roll stopped at {}: {}; {}{others}: correct the spec, or put it back",
             one.name,
+            hindrance(one, "does not get ready"),
             progress(view)
         )
     })
 }
 
-/// The voter that was changed and is not healthy, while others are still to be changed.
+/// What the member that stopped the roll said before its last words, if it ended.
+pub(super) fn last_log(view: &View<'_>) -> Option<String> {
+    let Process::Exited { last_words, .. } = &held_up_by(view)?.incarnation?.process else { return None };
+    let lines: Vec<_> = evidence::lines_before(last_words).into_iter().map(evidence::shorten).collect();
+    (!lines.is_empty()).then(|| format!("its log before that: {}", lines.join(" | ")))
+}
+
+/// What keeps a member that was changed from serving.
+fn hindrance(one: &Incarnation, otherwise: &str) -> String {
+    let closed = one.closed.as_ref().map(|why| format!("clients are not sent to {}: {why}", one.name));
+    start::obstacle(one).or(closed).unwrap_or_else(|| format!("{} runs and {otherwise}", one.name))
+}
+
+/// Whether some member is not as the spec says yet.
+fn differing(view: &View<'_>) -> bool {
+    view.seats().any(|seat| seat.incarnation.is_some_and(|one| difference(view.world, one).is_some()))
+}
+
+/// The voter that was changed and does not serve: while others are still to be changed, and the last one of a roll, which
+/// clients are told to leave until it is back.
 fn held_up_by<'v, 'a>(view: &'v View<'a>) -> Option<&'v Seat<'a>> {
-    let differs = |seat: &Seat<'_>| seat.incarnation.is_some_and(|one| difference(view.world, one).is_some());
-    if !view.seats().any(differs) {
-        return None;
-    }
-    view.voters.iter().find(|seat| seat.incarnation.is_some() && !seat.healthy(view.world) && !differs(seat))
+    let others = differing(view);
+    view.voters.iter().find(|seat| {
+        let Some(one) = seat.incarnation.filter(|one| difference(view.world, one).is_none()) else {
+            return false;
+        };
+        match seat.healthy(view.world) {
+            true => others && one.closed.is_some(),
+            false => others || one.draining.is_some(),
+        }
+    })
 }
 
 /// Whether no other voter that was changed is still to come back. Clients are told to leave a member until then, so that
@@ -239,7 +290,8 @@ pub(super) fn next(view: &View<'_>) -> Option<Decision> {
     let seat = view.voters.iter().filter(|seat| due(view, seat)).min_by_key(|seat| {
         let one = seat.incarnation;
         let draining = one.is_some_and(|one| one.draining.is_some());
-        (!draining, leader == Some(seat.listed.id), one.map(|one| one.created))
+        let open = one.is_none_or(|one| one.closed.is_none());
+        (!draining, open, leader == Some(seat.listed.id), one.map(|one| one.created))
     })?;
     if let Some(reason) = lagging(view) {
         let operation = Some(operation(view, seat));
@@ -284,6 +336,6 @@ fn operation(view: &View<'_>, seat: &Seat<'_>) -> Operation {
     Operation {
         kind: kind(view.world, seat.incarnation),
         member: seat.incarnation.map(|one| one.name.clone()),
-        since: seat.incarnation.and_then(|one| one.draining),
+        since: seat.incarnation.and_then(Incarnation::draining_since),
     }
 }

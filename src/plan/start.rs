@@ -8,7 +8,7 @@ use super::{
     evidence::{shorten, telling_line},
     quorum::quorum,
     step::{Decision, Operation, OperationKind, Step},
-    world::{Incarnation, Process, World, elapsed},
+    world::{Incarnation, Process, World, waited},
 };
 
 /// How long a member that could not be started is left alone. Longer than the rest after a failed step, so that other
@@ -76,8 +76,8 @@ fn is_due(world: &World, one: &Incarnation, now: Timestamp) -> bool {
         Process::Running { .. } => false,
         // The platform starts it again by itself.
         Process::Exited { .. } | Process::Blocked { .. } if one.supervised => false,
-        Process::Exited { at, failures, .. } => elapsed(*at, now) >= world.policy.restart_after(*failures),
-        Process::Blocked { at, .. } => elapsed(*at, now) >= BLOCKED,
+        Process::Exited { at, failures, .. } => waited(*at, now) >= world.policy.restart_after(*failures),
+        Process::Blocked { at, .. } => waited(*at, now) >= BLOCKED,
     }
 }
 

@@ -6,12 +6,14 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::{
     SOON,
     step::{Decision, Operation, OperationKind, Step},
     version::{self, EtcdVersion, Minor, TransitionError},
     view::{Seat, View},
-    world::{Incarnation, Report, SnapshotState, World, elapsed},
+    world::{Incarnation, Process, Report, SnapshotState, World, elapsed, waited},
 };
 
 /// How old a snapshot of the data may be when the first member changes.
@@ -78,8 +80,9 @@ pub fn asks_raft_snapshots(running: EtcdVersion, wanted: EtcdVersion) -> bool {
 /// After the last member: a change of the minor version is done when the form of the data has followed, and no downgrade
 /// is left enabled.
 pub(super) fn finish(view: &View<'_>) -> Option<Decision> {
-    let wanted = view.world.desired.version.minor();
     let here = || view.voters.iter().filter_map(|seat| seat.incarnation);
+    // While the version of the spec is refused, what the members have is what is wanted.
+    let wanted = target(view.world).ok().or_else(|| here().next().map(|one| one.version))?.minor();
     if here().any(|one| one.version.minor() != wanted) {
         return None;
     }
@@ -122,18 +125,30 @@ impl Stage<'_, '_> {
 
     /// A copy of all data, to go back to if everything goes wrong.
     fn snapshot(&self, to: Minor) -> Option<Decision> {
-        let newest = self.view.world.snapshots.iter().find(|snapshot| snapshot.to == to);
-        match newest.map(|snapshot| &snapshot.state) {
-            Some(SnapshotState::Taken { at }) if elapsed(*at, self.view.now) < FRESH => return None,
-            Some(SnapshotState::Running) => {
-                return Some(
-                    self.wait(format!("a snapshot of the data is taken before the change to etcd {to}")),
-                );
-            }
-            Some(SnapshotState::Failed { at, why }) if elapsed(*at, self.view.now) < RETRY => {
-                return Some(self.wait(format!("the snapshot before the change to etcd {to} failed: {why}")));
-            }
-            _ => {}
+        // Every member may keep one, of this attempt or of an earlier one.
+        let states = || self.view.world.snapshots.iter().filter(|one| one.to == to).map(|one| &one.state);
+        let age = |at: &Timestamp| waited(*at, self.view.now);
+        // One that is older than a member's process may be of an earlier change, also of one to the same version.
+        let started = |seat: &Seat<'_>| match seat.incarnation?.process {
+            Process::Running { since } => Some(since),
+            _ => None,
+        };
+        let newest = self.view.voters.iter().filter_map(started).max().unwrap_or(Timestamp::MIN);
+        let of_now = |at: &Timestamp| *at >= newest && age(at) < FRESH;
+        if states().any(|state| matches!(state, SnapshotState::Taken { at } if of_now(at))) {
+            return None;
+        }
+        if states().any(|state| *state == SnapshotState::Running) {
+            return Some(
+                self.wait(format!("a snapshot of the data is taken before the change to etcd {to}")),
+            );
+        }
+        let failed = states().find_map(|state| match state {
+            SnapshotState::Failed { at, why } if age(at) < RETRY => Some(why),
+            _ => None,
+        });
+        if let Some(why) = failed {
+            return Some(self.wait(format!("the snapshot before the change to etcd {to} failed: {why}")));
         }
         // A follower: the leader has enough to do.
         let leader = self.view.leader();
@@ -160,7 +175,8 @@ impl Stage<'_, '_> {
                     seat.label()
                 ),
             )),
-            (Some(Minor::V3_5), Some(seat)) if forces => {
+            // One whose process began after the cluster version went down takes none: then all of it is done anew.
+            (Some(Minor::V3_5), Some(seat)) if forces && self.settled(Minor::V3_5).is_some() => {
                 Some(self.wait(format!("waiting for the raft snapshot of {}", seat.label())))
             }
             (Some(lower), _) => Some(self.cancel(lower)),

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::{
     name::{MemberId, MemberName},
     quorum::quorum,
-    world::{Incarnation, Listed, Process, World, elapsed},
+    world::{Incarnation, Listed, Process, World, waited},
 };
 
 /// A confirmed member list beside the incarnations that stand behind its entries.
@@ -91,7 +91,7 @@ impl<'a> View<'a> {
             .filter(|one| one.name != *except)
             .filter_map(|one| match one.process {
                 Process::Running { since } => {
-                    Some((&one.name, elapsed(one.returned.map_or(since, |back| back.max(since)), self.now)))
+                    Some((&one.name, waited(one.returned.map_or(since, |back| back.max(since)), self.now)))
                 }
                 _ => None,
             })

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -186,12 +186,19 @@ pub struct Incarnation {
     pub supervised: bool,
     /// What its platform would make otherwise now, in words; version and options are compared apart from it.
     pub behind: Option<String>,
+    /// Whether its data goes with its process's place, so that it loses them when it is made anew.
+    pub ephemeral: bool,
+    /// Why clients are not sent to it although it may serve them, in words: something beside etcd keeps its place from being
+    /// ready.
+    pub closed: Option<String>,
+    /// How far the clock of its machine is ahead of the one that decides, where that is another machine and it said so.
+    pub ahead: Option<SignedDuration>,
     /// How its place differs from one that would be made now, in words, where only another place mends that.
     pub misplaced: Option<String>,
     /// Since when its data is seen to be lost, where that can be told.
     pub lost_since: Option<Timestamp>,
-    /// Since when clients are told to leave it.
-    pub draining: Option<Timestamp>,
+    /// Whether clients are told to leave it.
+    pub draining: Option<Draining>,
     /// When clients were told last that they may come back to it.
     pub returned: Option<Timestamp>,
     /// When a person asked for a restart, last.
@@ -355,7 +362,29 @@ pub struct Listed {
     pub learner: bool,
 }
 
+/// Clients are told to leave a member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Draining {
+    /// Since when.
+    pub since: Timestamp,
+    /// Since when nobody sends them there any more; `None` as long as somebody does. Where others carry the word to clients,
+    /// that takes as long as they do.
+    pub spread: Option<Timestamp>,
+}
+
+impl Draining {
+    /// Whoever is told sees it at once.
+    pub fn seen(since: Timestamp) -> Self {
+        Self { since, spread: Some(since) }
+    }
+}
+
 impl Incarnation {
+    /// Since when clients are told to leave it, if they are.
+    pub fn draining_since(&self) -> Option<Timestamp> {
+        self.draining.map(|told| told.since)
+    }
+
     /// Why its data counts as lost or bad; `None` while there is no evidence.
     pub fn data_fault(&self) -> Option<String> {
         let Data { started, present } = self.data;
@@ -397,7 +426,36 @@ impl Incarnation {
     }
 }
 
-/// The time between two moments; zero when they are in the wrong order.
+/// By how much clocks of several machines may differ before that counts as a clock that is wrong.
+pub const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_mins(5);
+
+/// The time between two moments; zero when they are in the wrong order, as those of two clocks may be: nobody is given up
+/// for a clock that is wrong.
 pub fn elapsed(since: Timestamp, now: Timestamp) -> Duration {
     Duration::try_from(now.duration_since(since)).unwrap_or_default()
+}
+
+/// How long something was waited for. A moment that lies far in the future is one of a clock that was set back since, and
+/// nothing is held up until that moment comes.
+pub(super) fn waited(since: Timestamp, now: Timestamp) -> Duration {
+    match now.duration_since(since) < -CLOCKS_DIFFER {
+        true => Duration::MAX,
+        false => elapsed(since, now),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_of_a_clock_that_was_ahead_is_not_waited_for() {
+        let now = Timestamp::from_second(10_000).unwrap();
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let since = |second| waited(at(second), now);
+        assert_eq!(elapsed(at(13_600), now), Duration::ZERO, "nobody is given up for it");
+        assert_eq!(since(9_990), Duration::from_secs(10));
+        assert_eq!(since(10_030), Duration::ZERO, "clocks of several machines differ a little");
+        assert_eq!(since(13_600), Duration::MAX, "an hour, which was mended");
+    }
 }

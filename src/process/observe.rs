@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     etcd::Endpoint,
-    plan::{Data, Desired, Incarnation, MemberName, Process, Side, Transport},
+    plan::{Data, Desired, Draining, Incarnation, MemberName, Process, Side, Transport},
 };
 
 /// What changes when there is a reason to look again; cheap to take.
@@ -161,6 +161,9 @@ fn unknown(
         data: Data { started: false, present: folder.data_present() },
         supervised: false,
         behind: None,
+        ephemeral: false,
+        closed: None,
+        ahead: None,
         misplaced: None,
         lost_since: None,
         draining: None,
@@ -192,9 +195,12 @@ fn incarnation(folder: &MemberFolder, file: MemberFile, life: &Life, present: bo
         admission: file.admission,
         supervised: false,
         behind: None,
+        ephemeral: false,
+        closed: None,
+        ahead: None,
         misplaced: None,
         lost_since: None,
-        draining: file.draining,
+        draining: file.draining.map(Draining::seen),
         returned: file.returned,
         node: String::new(),
         report: None,

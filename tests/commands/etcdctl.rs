@@ -10,8 +10,13 @@ pub fn lists_are_alike(up: &Up) {
         eprintln!("not checked: there is no {}", etcdctl.display());
         return;
     }
+    let tls = up.dir().join("tls");
     let theirs = |format: &str| {
         let output = Command::new(&etcdctl)
+            .envs(
+                [("CACERT", "ca.crt"), ("CERT", "client.crt"), ("KEY", "client.key")]
+                    .map(|(name, file)| (format!("ETCDCTL_{name}"), tls.join(file))),
+            )
             .args(["--endpoints", &endpoints(&up.dir())[0], "member", "list", "-w", format])
             .output()
             .unwrap();

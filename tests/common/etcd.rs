@@ -80,8 +80,12 @@ pub fn wait_until(what: &str, limit: Duration, mut done: impl FnMut() -> bool) -
 
 /// The status code of a plain GET; `None` when nothing answers within a second.
 pub fn http_status(url: &str) -> Option<u16> {
+    http_status_within(url, Duration::from_secs(1))
+}
+
+/// The status code of a plain GET; `None` when nothing answers in time.
+pub fn http_status_within(url: &str, limit: Duration) -> Option<u16> {
     let (address, path) = url.strip_prefix("http://")?.split_once('/')?;
-    let limit = Duration::from_secs(1);
     let mut stream = TcpStream::connect_timeout(&address.parse().ok()?, limit).ok()?;
     stream.set_read_timeout(Some(limit)).ok()?;
     write!(stream, "GET /{path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").ok()?;

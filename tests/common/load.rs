@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
     fmt,
+    io::{Seek, Write},
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex,
@@ -13,10 +14,10 @@ use std::{
 };
 
 use etcd_client::{Channel, Client, ConnectOptions, GetOptions};
-use hyper_rustls::HttpsConnector;
+use hyper_rustls::{FixedServerNameResolver, HttpsConnector};
 use hyper_util::client::legacy::connect::HttpConnector;
 use quorate::{etcd::tls_config, pki::SecretKey};
-use rustls::ClientConfig;
+use rustls::{ClientConfig, pki_types::ServerName};
 use tokio::sync::OnceCell;
 use tower::{ServiceExt, util::BoxCloneSyncService};
 
@@ -26,6 +27,8 @@ use super::up::read_status;
 const TRY: Duration = Duration::from_secs(1);
 /// How often the endpoints are read from the status.
 const FOLLOW: Duration = Duration::from_millis(50);
+/// How often the disk is tried.
+const PROBE: Duration = Duration::from_millis(100);
 /// How long a cluster has to answer the read at the end.
 const READ: Duration = Duration::from_secs(30);
 
@@ -37,6 +40,7 @@ static LOADS: AtomicUsize = AtomicUsize::new(0);
 pub struct Load {
     stop: Arc<AtomicBool>,
     thread: JoinHandle<Outcome>,
+    disk: JoinHandle<Duration>,
     door: Arc<Door>,
     prefix: String,
 }
@@ -44,7 +48,8 @@ pub struct Load {
 /// Where the cluster is found, and with what.
 struct Door {
     endpoints: Endpoints,
-    /// The folder with ca.crt, client.crt and client.key, for URLs under TLS. Read at each new connection.
+    /// The folder with ca.crt, client.crt and client.key, for URLs under TLS, and with the name that servers have to show, if
+    /// it is not that of the URL. Read at each new connection.
     tls: PathBuf,
 }
 
@@ -62,16 +67,23 @@ pub struct Outcome {
     pub failed: usize,
     /// Acknowledged puts: key number and when.
     acked: BTreeMap<usize, Instant>,
+    /// When the first put was to be begun, and when the last.
+    began: Option<Instant>,
+    ended: Option<Instant>,
     /// Acknowledged and not there at the end.
     pub lost: usize,
     /// The longest time in which the load itself did not get to begin a put.
     pub held_up: Duration,
+    /// The longest time that it took meanwhile to get a page of nobody's to the disk.
+    pub disk: Duration,
 }
 
 impl Outcome {
-    /// The times between successive acknowledgements, longest first.
+    /// The times without an acknowledgement, longest first: between two of them, before the first and after the last.
     pub fn gaps(&self) -> Vec<Duration> {
-        let mut times: Vec<_> = self.acked.values().copied().collect();
+        let last = self.acked.values().max();
+        let ended = self.ended.filter(|ended| last.is_none_or(|last| last < ended));
+        let mut times: Vec<_> = self.acked.values().copied().chain(self.began).chain(ended).collect();
         times.sort_unstable();
         let mut gaps: Vec<_> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
         gaps.sort_unstable_by(|a, b| b.cmp(a));
@@ -88,17 +100,30 @@ impl Outcome {
         self.gaps().first().copied().unwrap_or_default()
     }
 
+    /// For how long there was no acknowledged put at the end.
+    pub fn silent_at_the_end(&self) -> Duration {
+        let last = self.acked.values().max().copied().or(self.began);
+        last.zip(self.ended).map(|(last, ended)| ended.saturating_duration_since(last)).unwrap_or_default()
+    }
+
+    /// Fails unless most puts were acknowledged: a load that was hardly ever let in has nothing to lose.
+    pub fn assert_most_acknowledged(&self, what: &str) {
+        let (puts, acknowledged) = (self.puts, self.acknowledged());
+        assert!(acknowledged * 2 > puts, "{what}: of {puts} puts only {acknowledged} were acknowledged");
+    }
+
     /// Fails if there was no acknowledged put for longer than `bound`, and that was not the machine.
     ///
     /// The load shares the machine with the cluster and with other tests. What is not begun can't be acknowledged, and
     /// whoever held the load up may have held the members up just before or after: so the longest time in which the load
-    /// itself stood still is granted on top of the bound. On a machine that has time for both that is a few milliseconds.
+    /// itself stood still is granted on top of the bound, and so is the longest time in which the disk did. On a machine that
+    /// has time for all of them that is a few milliseconds.
     pub fn assert_gap(&self, what: &str, bound: Duration) {
-        let (gap, held_up) = (self.longest_gap(), self.held_up);
+        let (gap, held_up, disk) = (self.longest_gap(), self.held_up, self.disk);
         assert!(
-            gap <= bound + held_up,
+            gap <= bound + held_up.max(disk),
             "{what}: no put was acknowledged for {gap:.0?}; {bound:?} is allowed, and the load itself was held up for \
-             {held_up:.0?} at the most"
+             {held_up:.0?} at the most, the disk for {disk:.0?}"
         );
     }
 }
@@ -107,12 +132,13 @@ impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} puts, {} acknowledged, gap {} ms, the load itself held up for {} ms, first tries failed {}, after a retry \
-             {}, lost {}",
+            "{} puts, {} acknowledged, gap {} ms, the load itself held up for {} ms, the disk for {} ms, first tries \
+             failed {}, after a retry {}, lost {}",
             self.puts,
             self.acknowledged(),
             self.longest_gap().as_millis(),
             self.held_up.as_millis(),
+            self.disk.as_millis(),
             self.first_failed,
             self.failed,
             self.lost
@@ -133,7 +159,8 @@ impl Load {
         Self::secured(endpoints, PathBuf::new(), rate)
     }
 
-    /// The same under TLS, where a URL says so; `tls` is a folder with ca.crt, client.crt and client.key.
+    /// The same under TLS, where a URL says so; `tls` is a folder with ca.crt, client.crt and client.key, and with the name
+    /// that servers have to show in `name`, if that is not the one in the URL.
     pub fn secured(endpoints: Endpoints, tls: PathBuf, rate: u32) -> Self {
         let door = Arc::new(Door { endpoints, tls });
         let stop = Arc::new(AtomicBool::new(false));
@@ -144,16 +171,34 @@ impl Load {
             let (stop, door, prefix) = (Arc::clone(&stop), Arc::clone(&door), prefix.clone());
             std::thread::spawn(move || run(door, &prefix, rate, &stop))
         };
-        Self { stop, thread, door, prefix }
+        let disk = {
+            let stop = Arc::clone(&stop);
+            std::thread::spawn(move || slowest_page(&stop))
+        };
+        Self { stop, thread, disk, door, prefix }
     }
 
     /// Ends it, and reads every acknowledged key back.
     pub fn finish(self) -> Outcome {
         self.stop.store(true, Ordering::Relaxed);
         let mut outcome = self.thread.join().unwrap();
+        outcome.disk = self.disk.join().unwrap();
         outcome.lost = lost(&self.door, &self.prefix, &outcome.acked);
         outcome
     }
+}
+
+/// The longest time that a page takes to the disk on which tests have their folders.
+fn slowest_page(stop: &AtomicBool) -> Duration {
+    let mut file = tempfile::tempfile().unwrap();
+    let mut slowest = Duration::ZERO;
+    while !stop.load(Ordering::Relaxed) {
+        let began = Instant::now();
+        file.rewind().and_then(|()| file.write_all(&[0; 4096])).and_then(|()| file.sync_data()).unwrap();
+        slowest = slowest.max(began.elapsed());
+        std::thread::sleep(PROBE);
+    }
+    slowest
 }
 
 /// Where clients are told to go: members that are ready.
@@ -178,17 +223,31 @@ pub async fn connect_with(url: &str, tls: &Path) -> Option<Client> {
     }
     let read = |name: &str| std::fs::read_to_string(tls.join(name)).ok();
     let key = SecretKey::new(read("client.key")?);
-    connect_as(url, tls_config(&read("ca.crt")?, Some((&read("client.crt")?, &key))).ok()?).await
+    let config = tls_config(&read("ca.crt")?, Some((&read("client.crt")?, &key))).ok()?;
+    connect_to(url, config, read("name").and_then(|name| ServerName::try_from(name).ok())).await
 }
 
 /// A client of the member at a URL under TLS.
-pub async fn connect_as(url: &str, mut config: ClientConfig) -> Option<Client> {
+pub async fn connect_as(url: &str, config: ClientConfig) -> Option<Client> {
+    connect_to(url, config, None).await
+}
+
+/// The same, of a member that has to show a name which is not the one in the URL.
+async fn connect_to(
+    url: &str,
+    mut config: ClientConfig,
+    name: Option<ServerName<'static>>,
+) -> Option<Client> {
     config.alpn_protocols = vec![b"h2".to_vec()];
     let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
     let endpoint = tonic::transport::Endpoint::from_shared(url.to_owned()).ok()?.connect_timeout(TRY);
-    let channel = endpoint.connect_with_connector_lazy(HttpsConnector::from((tcp, Arc::new(config))));
+    let connector = match name {
+        Some(name) => HttpsConnector::new(tcp, config, false, Arc::new(FixedServerNameResolver::new(name))),
+        None => HttpsConnector::from((tcp, Arc::new(config))),
+    };
+    let channel = endpoint.connect_with_connector_lazy(connector);
     let channel = Channel::Custom(BoxCloneSyncService::new(channel.map_err(tower::BoxError::from)));
     Client::from_channel(channel, None).await.ok()
 }
@@ -217,6 +276,7 @@ fn run(door: Arc<Door>, prefix: &str, rate: u32, stop: &AtomicBool) -> Outcome {
         // Making up for what was missed would overload a cluster that was only away for a moment, or a client that was.
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
         let (mut followed, mut begun) = (Instant::now(), Instant::now());
+        shared.outcome.lock().unwrap().began = Some(begun);
         let mut tasks = tokio::task::JoinSet::new();
         let mut number = 0;
         while !stop.load(Ordering::Relaxed) {
@@ -238,6 +298,7 @@ fn run(door: Arc<Door>, prefix: &str, rate: u32, stop: &AtomicBool) -> Outcome {
             number += 1;
             while tasks.try_join_next().is_some() {}
         }
+        shared.outcome.lock().unwrap().ended = Some(Instant::now());
         while tasks.join_next().await.is_some() {}
     }));
     let mut outcome = shared.outcome.lock().unwrap();

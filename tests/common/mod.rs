@@ -9,6 +9,7 @@
     reason = "a panic is how a test says that it failed"
 )]
 
+pub mod clock;
 pub mod etcd;
 pub mod guard;
 pub mod inside;
@@ -17,6 +18,7 @@ pub mod load;
 pub mod ports;
 pub mod rows;
 pub mod up;
+pub mod watch;
 
 use std::time::{Duration, Instant};
 

@@ -22,6 +22,8 @@ pub struct Up {
     /// Further programs that it knows.
     pub others: Vec<Binary>,
     pub port: u16,
+    /// What `up`, its members and the commands beside it find in their environment.
+    pub environment: Vec<(String, String)>,
     /// Held until all is killed.
     _place: Place,
     folder: TempDir,
@@ -43,6 +45,7 @@ impl Up {
             binary: binary.clone(),
             others: Vec::new(),
             port: place.first,
+            environment: Vec::new(),
             _place: place,
             folder: tempfile::tempdir().unwrap(),
             child: None,
@@ -91,6 +94,7 @@ impl Up {
             .args(more)
             .env_remove("RUST_LOG")
             .envs(level.map(|level| ("RUST_LOG", level)))
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdout(log.try_clone().unwrap())
             .stderr(log)
             .spawn()
@@ -127,7 +131,8 @@ impl Up {
 
     /// Runs another command of quorate on the folder.
     pub fn command(&self, arguments: &[&str]) -> Output {
-        command(arguments, Some(&self.dir()))
+        let mut command = prepared(arguments, Some(&self.dir()));
+        command.envs(self.environment.iter().map(|(name, value)| (name, value))).output().unwrap()
     }
 
     /// Runs a command that must succeed.
@@ -240,12 +245,16 @@ impl Drop for Up {
 
 /// Runs quorate with arguments, on a folder if one is given.
 pub fn command(arguments: &[&str], dir: Option<&Path>) -> Output {
+    prepared(arguments, dir).output().unwrap()
+}
+
+fn prepared(arguments: &[&str], dir: Option<&Path>) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_quorate"));
     command.args(arguments).env_remove("QUORATE_DIR").env_remove("QUORATE_ETCD");
     if let Some(dir) = dir {
         command.env("QUORATE_DIR", dir);
     }
-    command.output().unwrap()
+    command
 }
 
 /// The status in a cluster's folder; empty before the first.

@@ -1,5 +1,8 @@
 //! A cluster that is deleted and made again, and things of other people's in its way.
 
+use k8s_openapi::api::core::v1::PersistentVolumeClaim;
+use kube::{ResourceExt, api::ListParams};
+
 use crate::{
     common::{SECONDS, load::connect},
     place::Place,
@@ -110,11 +113,54 @@ fn one_volume_that_is_left_is_enough() {
     assert!(status.members.iter().any(|one| one.name == names[2]), "{status:?}");
 }
 
+/// What a person edits of what the operator made is put back, and what it left open is theirs.
 #[test]
-fn with_the_policy_to_delete_the_volumes_go_with_the_cluster() {
-    let place = Place::new("quorate-policy");
-    place.apply("demo", "size: 3\ndeletionPolicy: Delete");
-    place.wait_ready("demo", 3);
+fn what_is_edited_by_hand_is_put_back() {
+    let place = Place::with_cluster("quorate-edited", 3);
+    let pods = place.pod_uids();
+    let patch = |kind: &str, name: &str, change: &str| {
+        place.kubectl.must(&["patch", kind, name, "--type=merge", &format!("--patch={change}")], "");
+    };
+    let field = |kind: &str, name: &str, path: &str| {
+        place.kubectl.must(&["get", kind, name, &format!("--output=jsonpath={{.{path}}}")], "")
+    };
+    let put_back = |kind: &str, name: &str, path: &str, value: &str| {
+        let start = std::time::Instant::now();
+        while field(kind, name, path) != value {
+            assert!(start.elapsed() < SECONDS(15), "{kind} {name}: {path} is {}", field(kind, name, path));
+            std::thread::sleep(std::time::Duration::from_millis(100));
+        }
+        println!("{kind} {name}: {path} is {value} again after {:.1} s", start.elapsed().as_secs_f64());
+    };
+    patch("pdb", "demo", r#"{"spec":{"minAvailable":0}}"#);
+    put_back("pdb", "demo", "spec.minAvailable", "2");
+    patch("service", "demo-peers", r#"{"spec":{"publishNotReadyAddresses":false}}"#);
+    put_back("service", "demo-peers", "spec.publishNotReadyAddresses", "true");
+    patch("service", "demo", r#"{"spec":{"selector":{"app":"other"}}}"#);
+    put_back("service", "demo", "spec.selector.app", "");
+    patch("service", "demo", r#"{"spec":{"sessionAffinity":"ClientIP"}}"#);
+    place.kubectl.must(&["delete", "pdb", "demo"], "");
+    let start = std::time::Instant::now();
+    while !place.kubectl.run(&["get", "pdb", "demo"], "").ok {
+        assert!(start.elapsed() < SECONDS(15), "nobody makes the PodDisruptionBudget again");
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    assert_eq!(field("service", "demo", "spec.sessionAffinity"), "ClientIP", "what it says nothing of stays");
+    assert_eq!(place.pod_uids(), pods);
+}
+
+#[test]
+fn volumes_go_with_the_cluster_or_stay_as_the_policy_says_at_last() {
+    let place = Place::with_cluster("quorate-policy", 3);
+    let owned = || {
+        let list = place.wait_for(place.api::<PersistentVolumeClaim>().list(&ListParams::default()));
+        list.expect("an answer").items.iter().filter(|one| !one.owner_references().is_empty()).count()
+    };
+    assert_eq!(owned(), 0, "they stay where nothing is said");
+    for (policy, expected) in [("Delete", 3), ("Retain", 0), ("Delete", 3)] {
+        place.apply("demo", &format!("size: 3\ndeletionPolicy: {policy}"));
+        place.wait("demo", policy, SECONDS(10), |status| owned() == expected && status.is("SpecApplied"));
+    }
     delete(&place);
     let start = std::time::Instant::now();
     while !place.claims().is_empty() {

@@ -5,36 +5,37 @@ use std::time::{Duration, Instant};
 use crate::{
     common::{SECONDS, load::connect},
     place::Place,
+    served::Served,
     tell::{planned, unplanned},
 };
 
 #[test]
 fn a_cluster_is_made_scaled_and_deleted() {
     let place = Place::new("quorate-life");
+    let served = Served::watch(&place);
     let start = Instant::now();
     place.apply("demo", "size: 3");
     place.wait_ready("demo", 3);
     println!("apply to 3/3 ready: {:.1} s", start.elapsed().as_secs_f64());
     let load = place.load(200);
+    served.wait_for(3);
+    served.fewest();
     for size in [5, 3, 5, 3] {
-        let start = Instant::now();
+        let (start, before) = (Instant::now(), place.pod_uids());
         place.scale(size);
         place.wait_ready("demo", size);
         println!("to {size}: {:.1} s", start.elapsed().as_secs_f64());
+        served.wait_for(usize::try_from(size).unwrap());
+        let after = place.pod_uids();
+        let (few, many) = if size == 5 { (before, after) } else { (after, before) };
+        assert!(few.iter().all(|uid| uid.is_some() && many.contains(uid)), "{few:?} and {many:?}");
     }
     std::thread::sleep(Duration::from_secs(1));
     planned("3 to 5 to 3, twice", &load.finish());
-    // A claim that is deleted stays until its Pod is gone.
-    let start = Instant::now();
-    while place.claims().len() > 3 {
-        assert!(
-            start.elapsed() < SECONDS(60),
-            "the claims of members that left are still there: {:?}",
-            place.claims()
-        );
-        std::thread::sleep(Duration::from_millis(200));
-    }
-    assert_eq!(place.claims(), place.names());
+    place.wait_for_claims();
+    served.assert_only_voters(7);
+    let fewest = served.fewest();
+    assert!(fewest >= 2, "the client Service had only {fewest} addresses");
     place.kubectl.must(&["delete", "etcd", "demo", "--timeout=60s"], "");
     let start = Instant::now();
     while !place.pods().is_empty() {
@@ -70,6 +71,7 @@ fn the_leader_is_removed_without_a_gap() {
     std::thread::sleep(Duration::from_secs(1));
     planned("5 to 3 with the leader", &load.finish());
     assert!(!place.names().contains(&youngest), "the leader was not among those that went");
+    place.wait_for_claims();
 }
 
 /// Evicts every Pod that is there, one after the other, as `kubectl drain` does: again and again until it is granted.

@@ -2,7 +2,12 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use crate::{common::SECONDS, place::Place, tell::unplanned};
+use crate::{
+    agree::assert_one_state,
+    common::SECONDS,
+    place::Place,
+    tell::{interrupted, unplanned},
+};
 
 /// Within this time a member whose data was lost is replaced.
 const REPLACED: Duration = Duration::from_secs(20);
@@ -43,6 +48,7 @@ fn a_member_whose_volume_is_lost_is_replaced() {
         let took = place.wait("demo", "a new member", REPLACED, whole(&place, &name, false));
         unplanned(&format!("Pod and claim of the {role} deleted"), took, &load.finish());
     }
+    assert_one_state(&place, "two volumes lost");
     assert_eq!(place.claims().len(), 3);
 }
 
@@ -64,6 +70,10 @@ fn without_a_quorum_of_data_nothing_is_touched_and_a_person_is_told() {
         lost.message.contains("nothing is removed or wiped") && lost.message.contains(&before[2]),
         "{lost:?}"
     );
+    // Whose data is gone, and both ways out of it.
+    for words in [before[0].as_str(), &before[1], "put them back", "restore that into a new cluster"] {
+        assert!(lost.message.contains(words), "{words:?} is not in {lost:?}");
+    }
     assert!(!status.is("Available") && !status.is("Ready"), "{status:?}");
     let mut members: Vec<_> = place.members().iter().filter_map(|one| one.metadata.name.clone()).collect();
     members.sort();
@@ -88,7 +98,8 @@ fn all_pods_deleted_at_once_come_back_with_the_data() {
     let took = place.wait("demo", "not available", SECONDS(20), |status| !status.is("Ready"));
     let took = took + place.wait_ready("demo", 3);
     std::thread::sleep(SECONDS(1));
-    unplanned("all Pods deleted", took, &load.finish());
+    interrupted("all Pods deleted", took, &load.finish());
+    assert_one_state(&place, "all Pods deleted");
     assert_eq!(place.names(), before, "nobody was replaced");
 }
 
@@ -122,7 +133,7 @@ fn an_emptied_folder_never_loses_an_acknowledged_write() {
     let place = Place::with_cluster("quorate-emptied", 3);
     // The first that was made, then the leader: each replaced before the next.
     for (n, running) in [true, false].into_iter().enumerate() {
-        let name = if n == 0 { place.names()[0].clone() } else { place.leader() };
+        let name = if n == 0 { first_made(&place) } else { place.leader() };
         let load = place.load(100);
         std::thread::sleep(SECONDS(1));
         let folder = folder(&place, &name);
@@ -134,5 +145,12 @@ fn an_emptied_folder_never_loses_an_acknowledged_write() {
             if running { "folder emptied under a running etcd" } else { "folder emptied, etcd killed" };
         let took = place.wait("demo", what, SECONDS(30), whole(&place, &name, false));
         unplanned(what, took, &load.finish());
+        assert_one_state(&place, what);
     }
+}
+
+/// The founder that was made first: with its data gone it could found a cluster of its own.
+fn first_made(place: &Place) -> String {
+    let first = place.members().into_iter().min_by_key(|one| one.spec.serial).expect("members");
+    first.metadata.name.expect("a name")
 }

@@ -9,8 +9,10 @@
 )]
 
 mod again;
+mod agree;
 #[path = "../common/cases.rs"]
 mod cases;
+mod clients;
 mod commands;
 #[path = "../common/mod.rs"]
 mod common;
@@ -33,8 +35,10 @@ mod pages;
 mod place;
 mod roll;
 mod rules;
+mod served;
 #[path = "../common/shell.rs"]
 mod shell;
+mod soften;
 mod storage;
 mod tell;
 mod tls;

@@ -2,6 +2,7 @@
 
 use std::{
     cell::Cell,
+    path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
     time::{Duration, Instant},
 };
@@ -28,7 +29,7 @@ const LOOK: Duration = Duration::from_millis(200);
 const PATIENCE: u32 = 4;
 
 /// TLS has tests of its own; the others compare plain figures, and need no certificates for that.
-const IN_PLAIN_TEXT: &str = "tls: {peer: {mode: Disabled}, client: {mode: Disabled}}";
+pub const IN_PLAIN_TEXT: &str = "tls: {peer: {mode: Disabled}, client: {mode: Disabled}}";
 
 /// One load at a time: several at once measure how the machine shares its disk.
 static LOADED: Mutex<()> = Mutex::new(());
@@ -178,6 +179,16 @@ impl Place {
         }
     }
 
+    /// Waits until the claims are those of the members: one that is deleted stays until its Pod is gone.
+    pub fn wait_for_claims(&self) {
+        let start = Instant::now();
+        while self.claims() != self.names() {
+            let claims = self.claims();
+            assert!(start.elapsed() < Duration::from_secs(60), "the claims of others are there: {claims:?}");
+            std::thread::sleep(LOOK);
+        }
+    }
+
     /// Waits until a cluster of that size is ready, as of its newest spec.
     pub fn wait_ready(&self, name: &str, size: i64) -> Duration {
         self.wait(name, &format!("{size} ready"), Duration::from_secs(60), |status| {
@@ -237,6 +248,11 @@ impl Place {
     pub fn pod_uid(&self, name: &str) -> Option<String> {
         let pod = self.wait_for(self.api::<Pod>().get_metadata_opt(name)).expect("an answer");
         pod.filter(|pod| pod.metadata.deletion_timestamp.is_none()).and_then(|pod| pod.metadata.uid)
+    }
+
+    /// The UIDs of the Pods of the members, in the order of their names.
+    pub fn pod_uids(&self) -> Vec<Option<String>> {
+        self.names().iter().map(|name| self.pod_uid(name)).collect()
     }
 
     /// Waits until a Pod that is being deleted is gone and there is another one, and answers how long there was none.
@@ -311,6 +327,15 @@ impl Place {
 
     /// The addresses behind the client Service that are ready, kept up to date by a watch.
     pub fn endpoints(&self, service: &str) -> Endpoints {
+        self.endpoints_by(service, ready)
+    }
+
+    /// The same with URLs as they are made of each slice.
+    pub fn endpoints_by(
+        &self,
+        service: &str,
+        urls: impl Fn(&EndpointSlice) -> Vec<String> + Send + 'static,
+    ) -> Endpoints {
         use futures::TryStreamExt;
 
         let known: Arc<Mutex<std::collections::BTreeMap<String, Vec<String>>>> = Arc::default();
@@ -336,7 +361,7 @@ impl Place {
                             continue;
                         }
                     };
-                    let urls = if there { ready(&slice) } else { Vec::new() };
+                    let urls = if there { urls(&slice) } else { Vec::new() };
                     shared.lock().unwrap().insert(slice.name_any(), urls);
                 }
             })
@@ -352,13 +377,19 @@ impl Place {
 
     /// A load of a few puts a second, which does not wait for its turn.
     pub fn load_beside(&self, rate: u32) -> Load {
-        let endpoints = self.endpoints("demo");
+        self.load_at(self.endpoints("demo"), PathBuf::new(), rate)
+    }
+
+    /// The same at such endpoints; `tls` is the folder with what clients under TLS need. Where a test has the machine for
+    /// itself, `QUORATE_E2E_RATE` says how many puts a second.
+    pub fn load_at(&self, endpoints: Endpoints, tls: PathBuf, rate: u32) -> Load {
+        let rate = std::env::var("QUORATE_E2E_RATE").ok().and_then(|rate| rate.parse().ok()).unwrap_or(rate);
         let start = Instant::now();
         while endpoints().len() < 3 {
             assert!(start.elapsed() < Duration::from_secs(20), "the client Service has {:?}", endpoints());
             std::thread::sleep(LOOK);
         }
-        Load::at(endpoints, rate)
+        Load::secured(endpoints, tls, rate)
     }
 }
 
@@ -387,15 +418,26 @@ pub fn until_all_gone() {
     });
 }
 
-fn runtime() -> tokio::runtime::Runtime {
+pub fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
 }
 
-fn ready(slice: &EndpointSlice) -> Vec<String> {
+/// The plain URLs of the addresses of a slice that are ready.
+pub fn ready(slice: &EndpointSlice) -> Vec<String> {
+    addresses(slice).map(|address| format!("http://{address}:2379")).collect()
+}
+
+/// The addresses of a slice that are ready.
+pub fn addresses(slice: &EndpointSlice) -> impl Iterator<Item = &String> {
     slice
         .endpoints
         .iter()
         .filter(|one| one.conditions.as_ref().and_then(|conditions| conditions.ready) == Some(true))
-        .flat_map(|one| one.addresses.iter().map(|address| format!("http://{address}:2379")))
-        .collect()
+        .flat_map(|one| &one.addresses)
+}
+
+/// Where a port of the client Service ends at the addresses of a slice.
+pub fn port(slice: &EndpointSlice, name: &str) -> Option<i32> {
+    let ports = slice.ports.iter().flatten();
+    ports.filter(|port| port.name.as_deref() == Some(name)).find_map(|port| port.port)
 }

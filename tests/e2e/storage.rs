@@ -168,4 +168,54 @@ fn a_member_on_a_node_that_is_gone_for_good_is_replaced() {
     });
     unplanned("a node taken out of service", took, &load.finish());
     place.kubectl.must(&["delete", "node", &node], "");
+
+    // The next one is on a node that nobody ever sees again.
+    let gone = format!("{}-gone", place.kubectl.name());
+    call_node(&place, &gone);
+    volumes.add(4, Some(&gone));
+    let names = place.names();
+    place
+        .kubectl
+        .must(&["annotate", "etcdmember", &place.follower(), "quorate.dev/replace-requested=now"], "");
+    place.wait("demo", "a member on that node", SECONDS(60), |status| {
+        status.is("Ready")
+            && status.ready_members == 3
+            && status.members.iter().any(|one| !names.contains(&one.name))
+    });
+    call_node(&place, "node1");
+    volumes.add(5, None);
+    replaced(&place, &volumes.holder(4), "a node that was deleted");
+}
+
+/// Waits until a member is replaced by another one after its Pod was deleted.
+fn replaced(place: &Place, lost: &str, what: &str) {
+    let load = place.load_beside(50);
+    place.delete_pod(lost);
+    let took = place.wait("demo", what, SECONDS(60), |status| {
+        status.is("Ready") && status.ready_members == 3 && status.members.iter().all(|one| one.name != lost)
+    });
+    unplanned(what, took, &load.finish());
+}
+
+#[test]
+fn a_member_whose_volume_was_deleted_is_replaced() {
+    let place = Place::new("quorate-volume");
+    let volumes = Volumes::new(&place);
+    (0..4).for_each(|number| drop(volumes.add(number, None)));
+    place.apply("demo", &volumes.spec());
+    place.wait_ready("demo", 3);
+    let taken = (0..4).find(|number| !volumes.holder(*number).is_empty()).unwrap();
+    let (volume, lost) = (format!("{}-{taken}", place.kubectl.name()), volumes.holder(taken));
+    // As after a disk that is thrown away: the claim keeps the name of a volume that is no more.
+    place.kubectl.must(&["delete", "pv", &volume, "--wait=false"], "");
+    let unprotected = r#"--patch={"metadata":{"finalizers":null}}"#;
+    place.kubectl.must(&["patch", "pv", &volume, "--type=merge", unprotected], "");
+    let phase = || place.kubectl.must(&["get", "pvc", &lost, "--output=jsonpath={.status.phase}"], "");
+    let start = std::time::Instant::now();
+    while phase() != "Lost" {
+        assert!(start.elapsed() < SECONDS(30), "the claim is {}", phase());
+        std::thread::sleep(SECONDS(1));
+    }
+    assert!(place.names().contains(&lost), "etcd runs on as long as its Pod does");
+    replaced(&place, &lost, "a volume that was deleted");
 }

@@ -44,7 +44,7 @@ fn an_image_that_can_not_be_pulled() {
 #[test]
 fn a_version_that_has_no_image() {
     let (wrong, right) = ("size: 3\nversion: 3.6.99", "size: 3\nversion: 3.6.16");
-    told_and_healed("quorate-version", wrong, &["v3.6.99"], right, SOON);
+    told_and_healed("quorate-version", wrong, &["v3.6.99"], right, LATE);
 }
 
 #[test]

@@ -98,6 +98,11 @@ impl Link {
         state.expired = state.followed.clone();
     }
 
+    /// From now on nothing gets through, and nothing is answered.
+    pub fn cut_off(&self) {
+        self.0.lock().unwrap().dead = true;
+    }
+
     fn fate(&self, call: &Call) -> Fate {
         let mut state = self.0.lock().unwrap();
         let state = &mut *state;

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use k8s_openapi::api::{
-    core::v1::{PersistentVolumeClaim, Pod, Service},
+    core::v1::{PersistentVolumeClaim, Pod, Secret, Service},
     policy::v1::PodDisruptionBudget,
 };
 use kube::{Api, Resource, ResourceExt, api::ListParams};
@@ -37,6 +37,7 @@ pub struct Look {
     pub claims: Objects,
     services: Objects,
     budgets: Objects,
+    secrets: Objects,
     pub addresses: Vec<String>,
     pub etcd: Option<Listed>,
 }
@@ -73,6 +74,7 @@ impl Look {
                 claims: objects(&all::<PersistentVolumeClaim>(place).await),
                 services: objects(&all::<Service>(place).await),
                 budgets: objects(&all::<PodDisruptionBudget>(place).await),
+                secrets: objects(&all::<Secret>(place).await),
                 pods: objects(&pods),
                 etcd: listed(&addresses).await,
                 addresses,
@@ -95,6 +97,12 @@ impl Look {
             && (status.size, status.ready_members) == (size, size)
     }
 
+    /// How many members are as the spec says.
+    pub fn updated(&self) -> i64 {
+        let status = self.cluster.as_ref().and_then(|cluster| cluster.status.as_ref());
+        status.map_or(0, |status| status.updated_members)
+    }
+
     /// What is not as it should be of a cluster of that size which has settled.
     pub fn wrong(&self, size: i64) -> Vec<String> {
         let mut wrong = Vec::new();
@@ -111,6 +119,10 @@ impl Look {
         }
         if names(&self.services) != ["demo", "demo-peers"] || self.budgets.len() != 1 {
             wrong.push(format!("Services {:?}, budgets {:?}", names(&self.services), names(&self.budgets)));
+        }
+        let secrets = self.wanted_secrets(&wanted);
+        if names(&self.secrets) != secrets {
+            wrong.push(format!("the Secrets are {:?}, and not {secrets:?}", names(&self.secrets)));
         }
         let etcd = self.etcd.clone().unwrap_or_default();
         let mut voters: Vec<_> = etcd
@@ -131,6 +143,21 @@ impl Look {
             ));
         }
         wrong
+    }
+}
+
+impl Look {
+    /// The names of the Secrets that a cluster with these members has, in their order: none in plain text.
+    fn wanted_secrets(&self, members: &[&str]) -> Vec<String> {
+        let tls = self.cluster.as_ref().and_then(|cluster| cluster.spec.tls.as_ref());
+        let mode = tls.and_then(|tls| tls.peer.as_ref()?.mode.as_deref());
+        if mode == Some("Disabled") {
+            return Vec::new();
+        }
+        let own = ["demo-client", "demo-client-ca", "demo-peer-ca"].map(str::to_owned);
+        let mut all: Vec<_> = members.iter().map(|name| format!("{name}-tls")).chain(own).collect();
+        all.sort_unstable();
+        all
     }
 }
 

@@ -21,6 +21,7 @@ mod link;
 mod lives;
 mod look;
 mod operator;
+mod pages;
 #[path = "../e2e/place.rs"]
 #[allow(dead_code, reason = "the other test program that uses this module uses more of it")]
 mod place;

@@ -23,8 +23,8 @@ pub struct Operator {
 }
 
 impl Operator {
-    /// Starts one that looks after a namespace. With an identity it takes part in the election of a leader there.
-    pub fn start(proxy: &Proxy, namespace: &str, script: Script, identity: Option<&str>) -> Self {
+    /// Starts one that looks after namespaces. With an identity it takes part in the election of a leader, in the first.
+    pub fn start(proxy: &Proxy, namespaces: &[&str], script: Script, identity: Option<&str>) -> Self {
         let (link, server) = proxy.link(script);
         let dir = tempfile::tempdir().unwrap();
         let (kubeconfig, log) = (dir.path().join("kubeconfig"), dir.path().join("log"));
@@ -32,7 +32,8 @@ impl Operator {
         let mut command = Command::new(env!("CARGO_BIN_EXE_quorate"));
         command
             .args(["operator", "--image", "quorate:dev", "--cluster-domain", "cluster.local"])
-            .args(["--namespace", namespace, "--lease-namespace", namespace, "--http", "127.0.0.1:0"])
+            .args(["--lease-namespace", namespaces[0], "--http", "127.0.0.1:0"])
+            .args(namespaces.iter().flat_map(|namespace| ["--namespace", namespace]))
             .env("KUBECONFIG", &kubeconfig)
             .stdout(Stdio::null())
             .stderr(File::create(&log).unwrap());

@@ -12,6 +12,9 @@ use crate::{
 /// How long each change may take in the storm before the next one comes all the same.
 const PATIENCE: Duration = Duration::from_secs(40);
 
+/// How many calls have to meet a fault at the least, of well over a hundred.
+const FAULTS: usize = 10;
+
 fn storm() -> Script {
     let watches = Watches { cut: true, late: 30, swallowed: 3, ..Watches::default() };
     Script { faults: 20, watches, ..Script::default() }
@@ -46,6 +49,7 @@ fn a_storm_passes() {
     wait("to 3 in the storm", &|look| look.ready(3));
     assert_eq!(operator.ended(), None, "it ended\n{}", operator.log());
     world.tell(&format!("{} faults, {} writes", operator.link.faults(), operator.link.writes().len()));
+    assert!(operator.link.faults() >= FAULTS, "only {} calls met a fault", operator.link.faults());
     operator.link.calm();
     let calm = Instant::now();
     let look = world.settled(3, SECONDS(180));
@@ -53,6 +57,7 @@ fn a_storm_passes() {
     let outcome = load.finish();
     world.tell(&outcome.to_string());
     assert_eq!(outcome.lost, 0, "acknowledged writes are gone");
+    outcome.assert_most_acknowledged("a storm");
     // Three, two more, and one in the place of the one whose volume was lost.
     assert!(world.member_ids() <= 6, "etcd has had {} members\n{look:#?}", world.member_ids());
 }

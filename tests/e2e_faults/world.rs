@@ -19,6 +19,9 @@ const PAUSE: Duration = Duration::from_millis(150);
 /// How many keys are written at once.
 const KEYS: usize = 20;
 
+/// Members and clients under TLS, as in a cluster whose spec does not speak of it.
+pub const TLS: &str = "size: 3\ntls: {peer: {mode: Managed}, client: {mode: Managed, plaintext: true}}";
+
 /// What was seen so far.
 #[derive(Debug, Default)]
 struct Seen {
@@ -37,11 +40,20 @@ pub struct World {
 }
 
 impl World {
-    /// A cluster of three that nobody looks after yet.
+    /// A cluster of three in plain text that nobody looks after yet.
     pub fn new(prefix: &str) -> Self {
+        Self::of(prefix, "size: 3")
+    }
+
+    /// The same under TLS, with the plain port for clients beside, where the test looks.
+    pub fn under_tls(prefix: &str) -> Self {
+        Self::of(prefix, TLS)
+    }
+
+    fn of(prefix: &str, spec: &str) -> Self {
         let turn = Turn::begin();
         let place = Place::new(prefix);
-        place.apply("demo", "size: 3");
+        place.apply("demo", spec);
         Self { place, proxy: Proxy::start(), seen: Mutex::default(), began: Instant::now(), _turn: turn }
     }
 
@@ -52,7 +64,12 @@ impl World {
 
     /// A life of the operator.
     pub fn candidate(&self, script: Script, identity: Option<&str>) -> Operator {
-        Operator::start(&self.proxy, self.place.kubectl.name(), script, identity)
+        self.candidate_for(&[self.place.kubectl.name()], script, identity)
+    }
+
+    /// The same that looks after several namespaces, of which this one has to be the first.
+    pub fn candidate_for(&self, namespaces: &[&str], script: Script, identity: Option<&str>) -> Operator {
+        Operator::start(&self.proxy, namespaces, script, identity)
     }
 
     /// Says how far the test is.

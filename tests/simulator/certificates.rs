@@ -15,8 +15,9 @@ use crate::{
     model::{Model, Place, at},
 };
 
-/// Whether a process of the first place gets through to the second, by the URL in etcd's list.
-fn dials(etcd: &Etcd, from: &Place, to: &Place) -> bool {
+/// Whether a process of the first place gets through to the second, by the URL in etcd's list. `holds` says whether what a
+/// member shows is valid still.
+fn dials(etcd: &Etcd, from: &Place, to: &Place, holds: &impl Fn(&Place) -> bool) -> bool {
     let Some(entry) = etcd.entry(to.uid) else { return true };
     let (own, other) = (&from.started_with.peer, &to.started_with.peer);
     let trusts = |one: &Place, other: &Place| {
@@ -30,13 +31,20 @@ fn dials(etcd: &Etcd, from: &Place, to: &Place) -> bool {
                 && own.listen != Listen::Plain
                 && trusts(from, to)
                 && trusts(to, from)
+                && holds(from)
+                && holds(to)
         }
     }
 }
 
-/// Whether two processes can exchange messages, as far as schemes and trust go.
+/// Whether two processes can exchange messages, as far as schemes, trust and the ends of certificates go.
 pub fn talk(etcd: &Etcd, one: &Place, other: &Place) -> bool {
-    one.uid == other.uid || (dials(etcd, one, other) && dials(etcd, other, one))
+    talk_while(etcd, one, other, |place| place.ends.leaf.min(place.ends.authority) > etcd.now)
+}
+
+/// The same with a judgement of one's own of what is valid still.
+pub fn talk_while(etcd: &Etcd, one: &Place, other: &Place, holds: impl Fn(&Place) -> bool) -> bool {
+    one.uid == other.uid || (dials(etcd, one, other, &holds) && dials(etcd, other, one, &holds))
 }
 
 impl Place {
@@ -66,7 +74,8 @@ impl Model {
     /// Makes certificates that are due, some of them now and some later.
     pub fn renew_leaves(&mut self) {
         for index in 0..self.places.len() {
-            if !self.faulty || self.rng.per_mille(600) {
+            let late = self.places[index].ends.leaf < self.now + 10_000;
+            if self.renews && (!self.faulty || late || self.rng.per_mille(600)) {
                 self.renew_leaf(index);
             }
         }
@@ -91,6 +100,7 @@ impl Model {
             let kept = self.places[index].leaf.get(side).clone().map_or(Kept::Missing, Kept::Leaf);
             if let Some(leaf) = self.due(side, &kept) {
                 *self.places[index].leaf.get_mut(side) = Some(leaf);
+                self.note_ends(index);
                 if kept != Kept::Missing {
                     self.cover.hit("certificate made anew");
                 }
@@ -173,9 +183,12 @@ impl Model {
             certificates.problem = None;
             certificates.authorities.iter_mut().for_each(|one| one.until = far);
         }
+        for index in 0..self.places.len() {
+            self.note_ends(index);
+        }
     }
 
-    fn lost(&mut self, what: &'static str) -> Answer {
+    pub fn lost(&mut self, what: &'static str) -> Answer {
         if self.faulty && self.rng.per_mille(50) {
             self.cover.hit(what);
             return Err("the answer got lost");

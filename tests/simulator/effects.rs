@@ -1,12 +1,16 @@
 //! Carrying a step out: on the platform, or by a call to etcd whose answer may be lost.
 
+use std::cmp::Ordering;
+
 use quorate::plan::{ClusterState, MemberName, Recipe, Sides, Step, Transport};
 
 use crate::{
+    ends::Ends,
     etcd::{Change, Etcd, Pending},
     invariants::Violation,
     log::Log,
     model::{Model, Place, State, id_of},
+    versions::Form,
 };
 
 /// What the engine gets back; an error says nothing about whether the effect took place.
@@ -50,7 +54,7 @@ impl Model {
                 self.places[index].admission = Some(admission.clone());
                 let formed = self.etcd.as_ref().is_some_and(|etcd| etcd.token == admission.token);
                 if admission.state == ClusterState::New && !formed {
-                    self.etcd = Some(Etcd::of(admission, &self.places, now + 300));
+                    self.etcd = Some(Etcd::of(admission, &self.places, now));
                 }
                 Ok(Ok(()))
             }
@@ -63,7 +67,7 @@ impl Model {
             }
             Step::Renew { name, recipe } => {
                 let Some(index) = self.index(name) else { return Ok(Err("no such member")) };
-                let changes_version = self.places[index].version != recipe.version;
+                let (from, to) = (self.places[index].version, recipe.version);
                 let place = &mut self.places[index];
                 place.end(now, 0, "");
                 place.version = recipe.version;
@@ -71,16 +75,18 @@ impl Model {
                 place.options = recipe.options.clone();
                 place.transport = recipe.transport.clone();
                 place.draining = place.draining.or(Some(now));
-                self.cover.hit(match (changes_version, moves) {
-                    (true, _) => "roll: version",
-                    (_, true) => "roll: transport",
+                self.cover.hit(match (from.minor().cmp(&to.minor()), from != to, moves) {
+                    (Ordering::Less, ..) => "roll: minor up",
+                    (Ordering::Greater, ..) => "roll: minor down",
+                    (_, true, _) => "roll: version",
+                    (_, _, true) => "roll: transport",
                     _ => "roll: options",
                 });
                 Ok(Ok(()))
             }
-            Step::Snapshot { .. } | Step::EnableDowngrade { .. } | Step::CancelDowngrade => {
-                panic!("minor versions are not changed here")
-            }
+            Step::Snapshot { name, to } => Ok(self.begin_snapshot(name, *to)),
+            Step::EnableDowngrade { to } => Ok(self.enable_downgrade(*to)),
+            Step::CancelDowngrade => Ok(self.cancel_downgrade()),
             Step::Drain { name } => {
                 self.cover.hit("drain");
                 Ok(self.set_draining(name, Some(now)))
@@ -124,6 +130,7 @@ impl Model {
             transport: recipe.transport.clone(),
             started_with: Transport::default(),
             leaf: Sides::default(),
+            ends: Ends::default(),
             node,
             admission: None,
             draining: None,
@@ -145,6 +152,7 @@ impl Model {
             slow: self.faulty && self.rng.per_mille(100),
             log: Log::default(),
             commit: 0,
+            form: Form::default(),
             healthy_at: 0,
             said: None,
         });

@@ -9,6 +9,7 @@ use crate::{
     certificates::talk,
     invariants::Violation,
     model::{Model, Place, id_of, is_bad},
+    versions::{OLD_ENTRIES, Versions},
 };
 
 pub struct Entry {
@@ -47,11 +48,14 @@ pub struct Etcd {
     pub pending: Option<Pending>,
     /// All entries up to here were acknowledged to somebody.
     pub acked: u64,
+    pub versions: Versions,
+    /// The time, for those who compare certificates with it.
+    pub now: i64,
 }
 
 impl Etcd {
     /// The cluster that members with the state `new` form.
-    pub fn of(admission: &quorate::plan::Admission, places: &[Place], elect_at: i64) -> Self {
+    pub fn of(admission: &quorate::plan::Admission, places: &[Place], now: i64) -> Self {
         let entries = admission
             .initial_cluster
             .iter()
@@ -75,10 +79,12 @@ impl Etcd {
             leader_since: 0,
             term: 1,
             term_start: 0,
-            elect_at,
+            elect_at: now + 300,
             quorum_lost: None,
             pending: None,
             acked: 0,
+            versions: Versions::default(),
+            now,
         }
     }
 
@@ -116,10 +122,12 @@ impl Etcd {
 
     /// What `/readyz` of a voter says.
     pub fn ready(&self, place: &Place, places: &[Place]) -> bool {
-        place.joined
-            && self.voter(place.uid)
-            && place.commit >= self.term_start
-            && self.serving(places).is_some_and(|leader| self.linked(leader, place))
+        self.serving(places).is_some_and(|leader| self.follows(place, leader))
+    }
+
+    fn follows(&self, place: &Place, leader: &Place) -> bool {
+        let votes = place.joined && self.voter(place.uid) && place.commit >= self.term_start;
+        votes && self.linked(leader, place)
     }
 
     /// A voter that serves and has its files.
@@ -130,6 +138,7 @@ impl Etcd {
     /// What a member answers to Status; nothing before it had a leader.
     pub fn report(&self, place: &Place, places: &[Place]) -> Option<Report> {
         let leader = self.leading(places).filter(|leader| self.linked(leader, place));
+        let newer = place.minor() >= Minor::V3_6;
         (place.joined && place.served).then(|| Report {
             id: id_of(place.uid),
             cluster_id: self.cluster_id,
@@ -141,10 +150,10 @@ impl Etcd {
             db_size: 0,
             db_size_in_use: 0,
             version: place.version.to_string(),
-            storage: Some(Minor::V3_6),
-            downgrade: None,
-            cluster_version: None,
-            raft_snapshots: None,
+            storage: place.form.storage.filter(|_| newer),
+            downgrade: self.versions.downgrade.filter(|_| newer),
+            cluster_version: place.form.cluster,
+            raft_snapshots: Some(place.form.snapshots),
             revision: 0,
             alarms: Vec::new(),
             ready: self.ready(place, places),
@@ -242,7 +251,11 @@ impl Model {
             let slice = left.min(700);
             left -= slice;
             self.now += slice;
+            if let Some(etcd) = &mut self.etcd {
+                etcd.now = self.now;
+            }
             self.boot();
+            self.keep_snapshots();
             if let Some(mut etcd) = self.etcd.take() {
                 let result = self.turn(&mut etcd, slice);
                 self.etcd = Some(etcd);
@@ -280,7 +293,17 @@ impl Model {
                     continue;
                 }
             }
+            if let Some(words) = self.unfit(&self.places[index]) {
+                self.places[index].exit(now, words);
+                self.cover.hit(if words == OLD_ENTRIES {
+                    "start: old raft entries"
+                } else {
+                    "start: refused, version"
+                });
+                continue;
+            }
             let place = &mut self.places[index];
+            place.form.begin(place.version.minor());
             place.folder = true;
             place.joined = true;
             place.linked = place.linked.max(now);
@@ -303,7 +326,9 @@ impl Model {
         self.lead(etcd)?;
         self.write(etcd);
         self.replicate(etcd, slice);
+        self.follow_versions(etcd);
         self.look(etcd);
+        self.note_hindrances(etcd);
         Ok(())
     }
 
@@ -385,7 +410,8 @@ impl Model {
     }
 
     fn write(&mut self, etcd: &Etcd) {
-        let entries = if self.record.cluster_id.is_some() { self.rng.below(900) as u64 } else { 1 };
+        let most = if self.quiet { 10 } else { 900 };
+        let entries = if self.record.cluster_id.is_some() { self.rng.below(most) as u64 } else { 1 };
         let Some(leader) = etcd.leading(&self.places).map(|leader| leader.uid) else { return };
         if let Some(place) = self.places.iter_mut().find(|place| place.uid == leader) {
             place.log.append(etcd.term, entries);
@@ -401,7 +427,7 @@ impl Model {
         let leader = &self.places[at];
         let reached: Vec<bool> =
             self.places.iter().map(|place| place.joined && etcd.linked(leader, place)).collect();
-        let log = leader.log.clone();
+        let (log, form, applied) = (leader.log.clone(), leader.form.clone(), leader.commit);
         let mut matched = Vec::new();
         for (index, place) in self.places.iter_mut().enumerate() {
             if !reached[index] || !place.joined {
@@ -414,6 +440,9 @@ impl Model {
                 {
                     place.exit(self.now, "panic: tocommit(41) is out of range [lastIndex(0)]");
                     continue;
+                }
+                if place.form.receive(place.log.len(), &form, applied) {
+                    self.cover.hit("raft snapshot: received");
                 }
                 let rate = if place.slow { 2 } else { 40 };
                 place.log.follow(&log, (slice * rate) as u64);
@@ -455,7 +484,10 @@ impl Model {
 
     /// Remembers who is healthy now: an operator acts upon what it saw a moment ago.
     pub fn look(&mut self, etcd: &Etcd) {
-        let healthy: Vec<bool> = self.places.iter().map(|place| etcd.healthy(place, &self.places)).collect();
+        // Who leads is found once, not for each member: this is most of what a seed takes.
+        let leader = etcd.serving(&self.places);
+        let ready = |place: &Place| leader.is_some_and(|leader| etcd.follows(place, leader));
+        let healthy: Vec<bool> = self.places.iter().map(|place| !place.lost() && ready(place)).collect();
         for (place, healthy) in self.places.iter_mut().zip(healthy) {
             if healthy {
                 place.healthy_at = self.now;

@@ -1,19 +1,25 @@
 //! What goes wrong, and what people ask for meanwhile.
 
 use quorate::plan::{
-    Side,
+    EtcdVersion, Side,
     divergence::{Divergence, Outcome},
+    version::{Minor, TransitionError, transition},
 };
 
 use crate::{
     invariants,
-    model::{Model, at, bad_options, good_options, random_size, random_source, version},
+    model::{
+        Model, Place, State, at, bad_options, edited_version, good_options, random_size, random_source,
+        version,
+    },
+    versions::OLD_ENTRIES,
 };
 
 impl Model {
     /// One fault or one edit, by chance.
     pub fn fault(&mut self) {
-        let chosen = self.rng.below(118);
+        self.hindered.authorities = self.now;
+        let chosen = self.rng.below(122);
         let Some(index) = (!self.places.is_empty()).then(|| self.rng.below(self.places.len())) else {
             return;
         };
@@ -54,9 +60,7 @@ impl Model {
                 self.say(|| format!("edit: size {size}"));
             }
             74..76 => {
-                self.desired.version = version(16 + self.rng.below(2) as u64);
-                self.cover.hit("spec: version");
-                self.say(|| "edit: version".into());
+                self.edit_version();
             }
             76..79 => {
                 let bad = self.rng.per_mille(300);
@@ -125,7 +129,9 @@ impl Model {
                 self.cover.hit("fault: certificates missing");
                 self.say(|| format!("fault: the {side} certificates are missing, or no more"));
             }
+            113..117 => self.edit_version(),
             _ => {
+                self.end_operator();
                 let down = self.rng.between(1000, 20_000);
                 self.away_until = self.now + down;
                 self.say(|| format!("fault: no operator for {down} ms"));
@@ -134,6 +140,40 @@ impl Model {
         if self.desired.paused {
             self.cover.hit("spec: paused");
         }
+    }
+
+    fn edit_version(&mut self) {
+        if self.rng.per_mille(300) {
+            self.age_snapshots();
+        }
+        // People take a change back, too: to what some member is made for.
+        let back = self.rng.per_mille(250);
+        let to =
+            if back { self.oldest().unwrap_or(self.desired.version) } else { edited_version(&mut self.rng) };
+        self.desired.version = to;
+        self.cover.hit(if self.refused().is_some() { "spec: version, refused" } else { "spec: version" });
+        self.say(|| format!("edit: version {to}"));
+    }
+
+    /// A person puts the spec back where 3.7 meets entries of 3.5 that came after the raft snapshots.
+    pub fn put_back(&mut self) {
+        let ended =
+            |place: &Place| matches!(place.process, State::Exited { words, .. } if words == OLD_ENTRIES);
+        if self.desired.version.minor() == Minor::V3_7 && self.places.iter().any(ended) {
+            self.desired.version = version("3.6.16");
+            self.say(|| "edit: version 3.6.16, since 3.7 does not start".into());
+        }
+    }
+
+    /// The oldest version of a member.
+    fn oldest(&self) -> Option<EtcdVersion> {
+        self.places.iter().filter(|place| place.admission.is_some()).map(|place| place.version).min()
+    }
+
+    /// Why the members can't become what the spec says.
+    fn refused(&self) -> Option<TransitionError> {
+        let admitted = self.places.iter().filter(|place| place.admission.is_some());
+        admitted.map(|place| place.version).find_map(|from| transition(from, self.desired.version).err())
     }
 
     fn kill(&mut self, index: usize) {
@@ -160,8 +200,7 @@ impl Model {
         place.folder = false;
         let running = place.running();
         if !running {
-            place.log = crate::log::Log::default();
-            place.commit = 0;
+            place.forget();
         }
         let name = place.name.clone();
         self.cover.hit(if running { "fault: emptied, running" } else { "fault: emptied, stopped" });
@@ -242,6 +281,12 @@ impl Model {
         self.calm_certificates();
         if self.desired.options == bad_options() {
             self.desired.options = good_options(0);
+        }
+        // A person corrects a version that is refused, or takes a change back that has only just begun.
+        let begun = self.etcd.as_ref().is_some_and(|etcd| etcd.versions.downgrade.is_some());
+        if self.refused().is_some() || (begun && self.rng.per_mille(500)) {
+            self.desired.version = self.oldest().unwrap_or(self.desired.version);
+            self.cover.hit("spec: version put back");
         }
         self.heal_at = Some(self.now);
         self.heal();

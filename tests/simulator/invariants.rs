@@ -1,18 +1,14 @@
 //! What must hold, whatever happens. Each has a name, and is judged by the truth, not by what a decision was shown.
 
-use jiff::Timestamp;
 use quorate::plan::{
-    Admission, ClusterState, Data, Decision, Listed, Membership, Policy, Scheme, Side, Step, Transport,
-    World,
-    certificates::Source,
-    elapsed, quorum,
-    transport::{Channel, Listen},
+    Admission, ClusterState, Data, Decision, Listed, Membership, Scheme, Side, Step, World,
+    certificates::Source, quorum, transport::Listen,
 };
 
 use crate::{
-    certificates::talk,
-    etcd::Etcd,
-    model::{Model, Place, State, at, go_together, is_bad},
+    minors,
+    model::{Model, Place, State, go_together, is_bad},
+    trust,
 };
 
 #[derive(Debug)]
@@ -27,7 +23,7 @@ impl Violation {
     }
 }
 
-fn hold(holds: bool, invariant: &'static str, detail: impl FnOnce() -> String) -> Result<(), Violation> {
+pub fn hold(holds: bool, invariant: &'static str, detail: impl FnOnce() -> String) -> Result<(), Violation> {
     if holds { Ok(()) } else { Err(Violation::new(invariant, detail())) }
 }
 
@@ -124,7 +120,8 @@ pub fn step(model: &Model, world: &World, from: i64, step: &Step) -> Result<(), 
         Step::Stop { name } | Step::Renew { name, .. } => {
             let Some(index) = model.index(name) else { return Ok(()) };
             if let Step::Renew { recipe, .. } = step {
-                secrets(model, index, &recipe.transport, all)?;
+                trust::secrets(model, index, &recipe.transport, all)?;
+                minors::renewed(model, &model.places[index], recipe.version)?;
             }
             taken_down(model, from, &model.places[index].url(Scheme::Http), all)
         }
@@ -139,53 +136,16 @@ pub fn step(model: &Model, world: &World, from: i64, step: &Step) -> Result<(), 
             });
             hold(!member, "wiped only after the removal was read back", all)
         }
-        Step::UseAuthority { side, id } => {
-            let stranger = members(model).find(|place| {
-                let channel = |transport: &Transport| transport.get(*side).clone();
-                let trusts = |channel: Channel| channel.listen == Listen::Plain || channel.trust.contains(id);
-                !trusts(channel(&place.transport)) || place.joined && !trusts(channel(&place.started_with))
-            });
-            hold(stranger.is_none(), "everybody trusts who signs", all)?;
-            let known = model.certificates.get(*side).authorities.iter().find(|one| one.id == *id);
-            hold(known.is_some_and(|one| spread(model, one.since)), "clients get the time to fetch", all)
-        }
-        Step::DropAuthority { side, id } => {
-            let shown = model.shown_certificates();
-            let leaves = &shown.get(*side).leaves;
-            let signs = shown.get(*side).issuer.as_ref() == Some(id);
-            let left = signs || leaves.iter().any(|leaf| leaf.issuer == *id);
-            hold(!left, "nothing is left that it signed", all)?;
-            let all_spread = leaves.iter().all(|leaf| spread(model, leaf.since));
-            hold(all_spread, "clients get the time to fetch", all)
-        }
+        Step::UseAuthority { side, id } => trust::used(model, *side, id, all),
+        Step::DropAuthority { side, id } => trust::dropped(model, *side, id, all),
         _ => Ok(()),
     }
 }
 
-/// Whether clients had the time that the policy gives them.
-fn spread(model: &Model, since: Timestamp) -> bool {
-    elapsed(since, at(model.now)) >= Policy::default().spread
-}
-
 /// The places of those that etcd lists.
-fn members(model: &Model) -> impl Iterator<Item = &Place> {
+pub fn members(model: &Model) -> impl Iterator<Item = &Place> {
     let listed = |place: &&Place| model.etcd.as_ref().is_some_and(|etcd| etcd.entry(place.uid).is_some());
     model.places.iter().filter(listed)
-}
-
-/// A side whose certificates can't be used is left as it is.
-fn secrets(
-    model: &Model,
-    index: usize,
-    wanted: &Transport,
-    all: impl Fn() -> String,
-) -> Result<(), Violation> {
-    let touched = Side::ALL.into_iter().any(|side| {
-        model.certificates.get(side).problem.is_some()
-            && *model.desired.tls.get(side) == Source::Managed
-            && model.places[index].transport.get(side) != wanted.get(side)
-    });
-    hold(!touched, "hands off while certificates are missing", all)
 }
 
 fn ready_to_vote(
@@ -239,7 +199,8 @@ fn taken_down(model: &Model, from: i64, url: &str, all: impl Fn() -> String) -> 
 
 /// What holds of the state itself, after every step and every fault.
 pub fn state(model: &Model) -> Result<(), Violation> {
-    let bad = |uid: u32| model.place(uid).is_some_and(|place| is_bad(&place.options) && !place.lost());
+    let ends = |place: &Place| is_bad(&place.options) || (!place.joined && model.unfit(place).is_some());
+    let bad = |uid: u32| model.place(uid).is_some_and(|place| !place.lost() && ends(place));
     let formed = model.record.cluster_id.is_some();
     let spoilt =
         model.etcd.iter().flat_map(|etcd| &etcd.entries).filter(|one| !one.learner && bad(one.uid)).count();
@@ -252,32 +213,8 @@ pub fn state(model: &Model) -> Result<(), Violation> {
     hold(!formed || apart.is_none(), "times go together", || format!("{apart:?}"))?;
     let learners = model.etcd.as_ref().map_or(0, |etcd| etcd.learners());
     hold(learners <= 1, "one learner", || format!("{learners} learners"))?;
-    model.etcd.as_ref().map_or(Ok(()), |etcd| understanding(model, etcd))
-}
-
-/// Whatever is moved or rotated: nobody is left behind by it.
-fn understanding(model: &Model, etcd: &Etcd) -> Result<(), Violation> {
-    for entry in &etcd.entries {
-        let deaf = members(model).find(|place| !place.transport.peer.listen.has(Scheme::of(&entry.url)));
-        hold(deaf.is_none(), "every listed URL has a scheme that all members have", || {
-            format!(
-                "{} is listed, and {} has no such scheme",
-                entry.url,
-                deaf.map_or("", |place| &place.name.0)
-            )
-        })?;
-    }
-    let up: Vec<_> = members(model).filter(|place| place.joined).collect();
-    for (at, one) in up.iter().enumerate() {
-        let stranger = up[at + 1..].iter().find(|other| !talk(etcd, one, other));
-        hold(stranger.is_none(), "members that are up talk to each other", || {
-            format!("{} does not talk to {}", one.name, stranger.map_or("", |other| &other.name.0))
-        })?;
-    }
-    let reach = |scheme| up.iter().all(|place| place.started_with.client.listen.has(scheme));
-    hold(reach(Scheme::Http) || reach(Scheme::Https), "clients reach all members under one scheme", || {
-        "some listen in plain text only, some under TLS only".into()
-    })
+    minors::state(model)?;
+    model.etcd.as_ref().map_or(Ok(()), |etcd| trust::understanding(model, etcd))
 }
 
 /// Everything is as wanted, in truth.

@@ -4,13 +4,21 @@ use std::{collections::HashSet, fmt::Write as _};
 
 use jiff::Timestamp;
 use quorate::plan::{
-    Admission, ClusterSize, Data, Desired, EtcdOptions, EtcdVersion, Incarnation, MemberId, MemberName,
-    Policy, Process, Record, Report, Sides, Transport,
+    Admission, ClusterSize, Data, Desired, Draining, EtcdOptions, EtcdVersion, Incarnation, MemberId,
+    MemberName, Policy, Process, Record, Report, Sides, Transport,
     certificates::{Certificates, LeafFacts, Source},
     divergence::Divergence,
 };
 
-use crate::{coverage::Coverage, etcd::Etcd, log::Log, rng::Rng};
+use crate::{
+    coverage::Coverage,
+    ends::{Ends, Hindered},
+    etcd::Etcd,
+    log::Log,
+    rng::Rng,
+    snapshots::Kept,
+    versions::Form,
+};
 
 /// One incarnation on the platform, with the etcd process in it.
 pub struct Place {
@@ -25,6 +33,7 @@ pub struct Place {
     /// What its process was started with: it learns of no authority later.
     pub started_with: Transport,
     pub leaf: Sides<Option<LeafFacts>>,
+    pub ends: Ends,
     pub node: String,
     pub admission: Option<Admission>,
     pub draining: Option<i64>,
@@ -57,6 +66,7 @@ pub struct Place {
     pub slow: bool,
     pub log: Log,
     pub commit: u64,
+    pub form: Form,
     /// When it was last a healthy voter in truth.
     pub healthy_at: i64,
     /// What it said last, to be told again by a stale probe.
@@ -84,6 +94,14 @@ pub struct Model {
     /// The authorities; certificates are with those who hold them.
     pub certificates: Sides<Certificates>,
     pub client_leaf: Sides<Option<LeafFacts>>,
+    pub snapshots: Vec<Kept>,
+    /// Whether they lie on the volume of the member that was asked.
+    pub snapshots_on_volumes: bool,
+    /// Hardly anybody writes.
+    pub quiet: bool,
+    /// Whether certificates are made anew before they end, as the platforms do.
+    pub renews: bool,
+    pub hindered: Hindered,
     /// Every name that was ever given to a place.
     pub names: HashSet<MemberName>,
     /// Whether whoever starts etcd refuses an emptied folder, as the platforms do.
@@ -110,6 +128,8 @@ impl Model {
         let size = random_size(&mut rng);
         let merciless = rng.per_mille(250);
         let tls = Sides { peer: random_source(&mut rng), client: random_source(&mut rng) };
+        let version = random_version(&mut rng);
+        let (quiet, snapshots_on_volumes) = (rng.per_mille(400), rng.per_mille(500));
         Self {
             now: 1_000_000,
             rng,
@@ -118,7 +138,7 @@ impl Model {
             record: Record::default(),
             desired: Desired {
                 size,
-                version: version(16),
+                version,
                 options: EtcdOptions::default(),
                 tls,
                 client_plaintext: false,
@@ -135,12 +155,17 @@ impl Model {
             policy: Policy {
                 learner: std::time::Duration::from_secs(40),
                 back_off: std::time::Duration::from_secs(8),
-                authority_life: std::time::Duration::from_secs(90),
+                authority_life: std::time::Duration::from_secs(150),
                 leaf_life: std::time::Duration::from_secs(60),
                 ..Policy::default()
             },
             certificates: Sides::default(),
             client_leaf: Sides::default(),
+            snapshots: Vec::new(),
+            snapshots_on_volumes,
+            quiet,
+            renews: true,
+            hindered: Hindered::default(),
             names: HashSet::new(),
             guard: true,
             faulty: true,
@@ -199,9 +224,12 @@ impl Model {
             data: Data { started: place.started, present: place.folder },
             supervised: false,
             behind: None,
+            ephemeral: false,
+            closed: None,
+            ahead: None,
             misplaced: (place.storage != self.storage).then(|| "its volume is another one".into()),
             lost_since: None,
-            draining: place.draining.map(at),
+            draining: place.draining.map(at).map(Draining::seen),
             returned: place.returned.map(at),
             restart_requested: place.restart_requested.map(at),
             replace_requested: place.replace_requested,
@@ -222,10 +250,17 @@ impl Place {
         self.ended = failures;
         self.joined = false;
         self.served = false;
+        self.form.end();
         if !self.folder {
-            self.log = Log::default();
-            self.commit = 0;
+            self.forget();
         }
+    }
+
+    /// Its files are gone, and no process has them open.
+    pub fn forget(&mut self) {
+        self.log = Log::default();
+        self.commit = 0;
+        self.form = Form::default();
     }
 
     /// It ends by itself, or is killed.
@@ -247,8 +282,20 @@ pub fn at(milliseconds: i64) -> Timestamp {
     Timestamp::from_millisecond(milliseconds).unwrap()
 }
 
-pub fn version(patch: u64) -> EtcdVersion {
-    format!("3.6.{patch}").parse().unwrap()
+pub fn version(text: &str) -> EtcdVersion {
+    text.parse().unwrap()
+}
+
+/// A version that a cluster may begin with.
+pub fn random_version(rng: &mut Rng) -> EtcdVersion {
+    version(["3.5.35", "3.6.16", "3.6.16", "3.6.17", "3.7.3"][rng.below(5)])
+}
+
+/// A version that somebody writes into the spec: of the next minor version, of one that is too far or of one too old.
+pub fn edited_version(rng: &mut Rng) -> EtcdVersion {
+    let common = ["3.5.35", "3.5.36", "3.6.16", "3.6.16", "3.6.17", "3.7.3", "3.7.3"];
+    let old = ["3.5.31", "3.6.10"];
+    version(if rng.per_mille(100) { old[rng.below(2)] } else { common[rng.below(7)] })
 }
 
 /// Options that etcd starts with; those of different numbers differ, and no two of their times go together.

@@ -1,5 +1,7 @@
 //! Rules of the plan, each broken alone by distorting what it is shown or what it answers: does an invariant notice?
 
+mod versions;
+
 use jiff::Timestamp;
 use quorate::plan::{
     ClusterState, Decision, Incarnation, Listed, Membership, OperationKind, Process, Recipe, Report, Scheme,
@@ -44,6 +46,16 @@ pub enum Mutation {
     DroppedBeforeReissued,
     SpreadNotWaitedFor,
     MissingSecretUnseen,
+    TrustReplaced,
+    ClientRoundSkipped,
+    LeavesNotRenewed,
+    AuthorityNeverDue,
+    SnapshotNotWaitedFor,
+    RaftSnapshotsUnseen,
+    DowngradeNotEnabled,
+    DowngradeForgotten,
+    RefusalIgnored,
+    JoinedInNewVersion,
 }
 
 /// Each mutation, and an invariant that has to notice; the same table is in `docs/simulator.md`.
@@ -84,6 +96,16 @@ pub const TABLE: &[(Mutation, &str)] = &[
     (Mutation::DroppedBeforeReissued, "nothing is left that it signed"),
     (Mutation::SpreadNotWaitedFor, "clients get the time to fetch"),
     (Mutation::MissingSecretUnseen, "hands off while certificates are missing"),
+    (Mutation::TrustReplaced, "members that are up talk to each other"),
+    (Mutation::ClientRoundSkipped, "clients reach all members under one scheme"),
+    (Mutation::LeavesNotRenewed, "mutually trusting healthy voters are a quorum"),
+    (Mutation::AuthorityNeverDue, "mutually trusting healthy voters are a quorum"),
+    (Mutation::SnapshotNotWaitedFor, "a snapshot is kept before another minor version"),
+    (Mutation::RaftSnapshotsUnseen, "3.7 only after a raft snapshot under 3.6"),
+    (Mutation::DowngradeNotEnabled, "a downgrade is enabled before the first goes down"),
+    (Mutation::DowngradeForgotten, "nothing of a downgrade is left"),
+    (Mutation::RefusalIgnored, "a refused version touches nobody"),
+    (Mutation::JoinedInNewVersion, "minor versions are neighbours"),
 ];
 
 impl Mutation {
@@ -92,13 +114,18 @@ impl Mutation {
         !matches!(self, Mutation::GuardOff | Mutation::GuardOffUnseen)
     }
 
+    /// Whether the platform still makes certificates anew.
+    pub fn keeps_renewal(self) -> bool {
+        self != Mutation::LeavesNotRenewed
+    }
+
     /// Whether nobody looks at decisions and steps, so that only what becomes of the data counts.
     pub fn unseen(self) -> bool {
         self == Mutation::GuardOffUnseen
     }
 
     /// Distorts what the plan is shown.
-    pub fn before(self, world: &mut World) {
+    pub fn before(self, world: &mut World, now: Timestamp) {
         match self {
             Mutation::GateOff => pretend_healthy(world),
             Mutation::GuardOff | Mutation::GuardOffUnseen => {
@@ -168,7 +195,13 @@ impl Mutation {
             Mutation::MissingSecretUnseen => {
                 Side::ALL.into_iter().for_each(|side| world.certificates.get_mut(side).problem = None);
             }
-            _ => {}
+            Mutation::AuthorityNeverDue => {
+                for side in Side::ALL {
+                    let authorities = &mut world.certificates.get_mut(side).authorities;
+                    authorities.iter_mut().for_each(|one| one.until = Timestamp::MAX);
+                }
+            }
+            _ => versions::before(self, world, now),
         }
     }
 
@@ -190,6 +223,32 @@ impl Mutation {
                         && world.desired.tls.peer == Source::Managed
                     {
                         recipe.transport.peer.listen = Listen::Tls;
+                    }
+                }
+            }
+            Mutation::ClientRoundSkipped => {
+                for step in steps.iter_mut() {
+                    if let Step::Renew { recipe, .. } = step
+                        && recipe.transport.client.listen == Listen::Both
+                        && world.desired.tls.client == Source::Managed
+                    {
+                        recipe.transport.client.listen = Listen::Tls;
+                    }
+                }
+            }
+            Mutation::TrustReplaced => {
+                for step in steps.iter_mut() {
+                    if let Step::Renew { recipe, .. } = step
+                        && let Some(newest) = world.certificates.peer.authorities.last()
+                    {
+                        recipe.transport.peer.trust.retain(|id| *id == newest.id);
+                    }
+                }
+            }
+            Mutation::JoinedInNewVersion => {
+                for step in steps.iter_mut() {
+                    if let Step::Reserve { recipe, .. } = step {
+                        recipe.version = world.desired.version;
                     }
                 }
             }

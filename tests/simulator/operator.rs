@@ -1,7 +1,7 @@
 //! The operator as an engine runs it: observe, decide, carry the steps out in order, stop at the first that fails.
 //! It keeps nothing from one pass to the next, so ending it is nothing but not going on.
 
-use quorate::plan::{self, Decision, Incarnation, Listed, Membership, Step, World, status};
+use quorate::plan::{self, Decision, Incarnation, Listed, Membership, Report, Step, World, status, upgrade};
 
 use crate::{
     invariants::{self, Violation},
@@ -18,7 +18,7 @@ impl Model {
             None => plan::decide(&world, at(self.now)),
             Some(mutation) => {
                 let mut shown = world.clone();
-                mutation.before(&mut shown);
+                mutation.before(&mut shown, at(self.now));
                 let mut decision = plan::decide(&shown, at(self.now));
                 mutation.after(&mut decision, &world);
                 decision
@@ -38,6 +38,7 @@ impl Model {
             if self.faulty && self.rng.per_mille(10) {
                 self.cover.hit("operator crashed before an effect");
                 self.say(|| format!("fault: the operator ends before {}", step.kind()));
+                self.end_operator();
                 break;
             }
             if seen {
@@ -52,6 +53,7 @@ impl Model {
             if self.faulty && self.rng.per_mille(10) {
                 self.cover.hit("operator crashed after an effect");
                 self.say(|| format!("fault: the operator ends after {}", step.kind()));
+                self.end_operator();
                 break;
             }
             if answer.is_err() {
@@ -116,11 +118,12 @@ impl Model {
                 }
                 _ => fresh,
             };
+            let report = self.asked(index, report);
             incarnations.push(self.incarnation(&self.places[index], report));
         }
         let world = World {
             left: Vec::new(),
-            snapshots: Vec::new(),
+            snapshots: self.shown_snapshots(),
             cluster: "demo".into(),
             uid: "uid".into(),
             desired: self.desired.clone(),
@@ -133,6 +136,20 @@ impl Model {
             policy: self.policy,
         };
         Ok((world, from))
+    }
+
+    /// What is asked only while the minor version is about to change.
+    fn asked(&mut self, index: usize, report: Option<Report>) -> Option<Report> {
+        let (own, wanted) = (self.places[index].version, self.desired.version);
+        let mut report = report?;
+        let mut silent = || self.faulty && self.rng.per_mille(30);
+        if !upgrade::asks_cluster_version(own, wanted) || silent() {
+            report.cluster_version = None;
+        }
+        if !upgrade::asks_raft_snapshots(own, wanted) || silent() {
+            report.raft_snapshots = None;
+        }
+        Some(report)
     }
 
     fn member_list(&mut self) -> Membership {

@@ -7,6 +7,7 @@ use quorate::plan::Decision;
 use crate::{
     coverage::Coverage,
     invariants::{self, Violation},
+    minors,
     model::Model,
     mutations::Mutation,
 };
@@ -40,6 +41,7 @@ pub fn seed(seed: u64, mutation: Option<(Mutation, &str)>, traced: bool) -> Resu
     let mutation = mutation.map(|one| one.0);
     if let Some(mutation) = mutation {
         model.guard = mutation.keeps_guard();
+        model.renews = mutation.keeps_renewal();
     }
     let outcome = catch_unwind(AssertUnwindSafe(|| live(&mut model, mutation)))
         .unwrap_or_else(|_| Err(Violation::new("no panic", "deciding or describing panicked")));
@@ -91,6 +93,7 @@ fn rest(model: &mut Model, mutation: Option<Mutation>) -> Result<(), Violation> 
     while model.now - start < patience {
         let pause = model.rng.between(300, 1100);
         model.pass_time(pause)?;
+        model.put_back();
         let decision = model.pass(mutation)?;
         let at_rest = match &decision {
             Decision::Settled => true,
@@ -110,6 +113,7 @@ fn rest(model: &mut Model, mutation: Option<Mutation>) -> Result<(), Violation> 
                 return Ok(());
             }
             model.cover.hit("end: converged");
+            minors::at_rest(model)?;
             return invariants::converged(model)
                 .map_err(|detail| Violation::new("settles only when all is as wanted", detail));
         }

@@ -2,7 +2,10 @@
 
 use k8s_openapi::{
     api::core::v1::{PersistentVolumeClaim, PersistentVolumeClaimSpec, VolumeResourceRequirements},
-    apimachinery::pkg::{api::resource::Quantity, apis::meta::v1::ObjectMeta},
+    apimachinery::pkg::{
+        api::resource::Quantity,
+        apis::meta::v1::{ObjectMeta, OwnerReference},
+    },
 };
 use kube::ResourceExt;
 
@@ -28,8 +31,7 @@ pub fn claim(member: &EtcdMember) -> Option<PersistentVolumeClaim> {
         Some(storage) => storage.volume_claim_template.as_ref().map(|template| &template.spec),
         None => None,
     };
-    let goes_with_cluster = member.spec.deletion_policy.as_deref() == Some("Delete");
-    let owner = goes_with_cluster.then(|| {
+    let owner = goes(member.spec.deletion_policy.as_deref()).then(|| {
         vec![meta::owned_by::<EtcdCluster>(member.spec.cluster.clone(), member.spec.cluster_uid.clone())]
     });
     let transport = transport_annotation(&member.spec.transport);
@@ -54,6 +56,21 @@ pub fn claim(member: &EtcdMember) -> Option<PersistentVolumeClaim> {
         spec: Some(claim_spec(spec)),
         status: None,
     })
+}
+
+/// Whether the claims of a cluster go with it, as its spec says now.
+pub fn claims_go_with(cluster: &EtcdCluster) -> bool {
+    goes(cluster.spec.deletion_policy.as_deref())
+}
+
+/// Retain is what a spec that says nothing means.
+fn goes(policy: Option<&str>) -> bool {
+    policy == Some("Delete")
+}
+
+/// The reference to a cluster that owns something.
+pub fn owner(cluster: &EtcdCluster) -> OwnerReference {
+    meta::owner(cluster)
 }
 
 /// What the annotation [`labels::TRANSPORT`] says; `None` for plain text.

@@ -4,7 +4,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt;
 use serde_json::Value;
 
-use super::meta;
+use super::{meta, soft::hard};
 use crate::{
     api::{EtcdCluster, EtcdMember, EtcdMemberSpec},
     plan::{Admission, EtcdVersion, MemberName, Recipe},
@@ -50,7 +50,7 @@ pub fn member_spec(
 }
 
 /// What a member would be made with otherwise now, in words; `None` when nothing. Version and options are compared
-/// elsewhere, and storage stays with a member for its life.
+/// elsewhere, storage stays with a member for its life, and what can be changed in place is no difference.
 pub fn difference(member: &EtcdMember, cluster: &EtcdCluster) -> Option<String> {
     let (old, new) = (&member.spec, &cluster.spec);
     let mut found = Vec::new();
@@ -67,8 +67,8 @@ pub fn difference(member: &EtcdMember, cluster: &EtcdCluster) -> Option<String> 
         ));
     }
     let mut places = Vec::new();
-    let template = |template: &Option<Value>| template.clone().unwrap_or_default();
-    compare("podTemplate", &template(&old.pod_template), &template(&new.pod_template), &mut places);
+    let (old, new) = (hard(old.pod_template.as_ref()), hard(new.pod_template.as_ref()));
+    compare("podTemplate", &old, &new, &mut places);
     let more = places.len() > PLACES;
     found.extend(places.into_iter().take(PLACES));
     if more {

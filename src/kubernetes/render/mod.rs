@@ -12,13 +12,14 @@ mod pod;
 mod probes;
 mod secret;
 mod service;
+mod soft;
 mod storage;
 mod template;
 
 use std::fmt;
 
 pub use budget::budget;
-pub use claim::{claim, transport_annotation};
+pub use claim::{claim, claims_go_with, owner, transport_annotation};
 pub use member::{difference, image, member_spec};
 pub use meta::fingerprint;
 pub(super) use meta::of_cluster;
@@ -26,6 +27,7 @@ pub use own::{ignored, ignored_of_service};
 pub use pod::{assignment, pod, pod_fingerprint};
 pub use secret::{Held, authority_secret, certificate_names, client_secret, client_urls, member_secret};
 pub use service::{client_service, peer_service};
+pub use soft::{Soft, differ_softly};
 pub use storage::{Fit, fit, growing, made_otherwise};
 pub use template::{check, check_service};
 

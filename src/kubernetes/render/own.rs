@@ -162,7 +162,8 @@ impl Strip {
             self.not_null(path, metadata, field);
             let Some(entries) = metadata.get_mut(field).and_then(Value::as_object_mut) else { continue };
             entries.retain(|key, _| {
-                let own = labels::OWN.contains(&key.as_str()) || key == labels::FINGERPRINT;
+                let own = labels::OWN.contains(&key.as_str())
+                    || [labels::FINGERPRINT, labels::SOFT].contains(&key.as_str());
                 if own {
                     self.ignore(
                         &format!("{path}.{field}.{key}"),
@@ -236,12 +237,15 @@ impl Strip {
         });
         self.list(path, fields, "volumeMounts", |strip, path, mount| {
             let at = mount.get("mountPath").and_then(Value::as_str).unwrap_or_default();
+            let below =
+                |own: &str| at.strip_prefix(own).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+            // A mount below one of them would take the place of what the member keeps there.
             let own =
-                [words::VOLUME, words::POD_FOLDER, words::CERTIFICATES].contains(&at.trim_end_matches('/'));
-            if own {
-                strip.ignore(path, &format!("{at} is the operator's own mount; use another path"));
+                [words::VOLUME, words::POD_FOLDER, words::CERTIFICATES].into_iter().find(|own| below(own));
+            if let Some(own) = own {
+                strip.ignore(path, &format!("{own} is the operator's own mount; use a path outside of it"));
             }
-            !own
+            own.is_none()
         });
     }
 }

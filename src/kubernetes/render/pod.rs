@@ -5,7 +5,10 @@ use kube::ResourceExt;
 use serde_json::{Map, Value, json};
 
 use super::{
-    RenderError, Surroundings, Template, merge, meta, own, peer_domain, probes, secret::client_urls, template,
+    RenderError, Surroundings, Template, merge, meta, own, peer_domain, probes,
+    secret::client_urls,
+    soft::{Soft, hard},
+    template,
 };
 use crate::{
     api::{EmptyDir, EtcdMember},
@@ -71,12 +74,15 @@ pub fn pod(member: &EtcdMember, started: bool, around: &Surroundings) -> Result<
     })?;
     pod.metadata.owner_references = Some(vec![meta::owner(member)]);
     meta::mark(&mut pod.metadata, pod_fingerprint(member));
+    if let Some(soft) = Soft::of(member.spec.pod_template.as_ref()).written() {
+        pod.metadata.annotations.get_or_insert_default().insert(labels::SOFT.to_owned(), soft);
+    }
     Ok(pod)
 }
 
 /// The mark of a Pod that is made from a member as it is now. What only the guard is told does not count: it changes
-/// while the member stays what it is. Nothing of the operator itself counts either, such as its image: a newer operator
-/// must not find every Pod out of date.
+/// while the member stays what it is; neither does what can be changed in place. Nothing of the operator itself counts
+/// either, such as its image: a newer operator must not find every Pod out of date.
 pub fn pod_fingerprint(member: &EtcdMember) -> String {
     let spec = &member.spec;
     let mut value = json!({
@@ -85,7 +91,7 @@ pub fn pod_fingerprint(member: &EtcdMember) -> String {
         "imagePullPolicy": spec.image_pull_policy,
         "options": spec.options,
         "storage": spec.storage.as_ref().map(|storage| &storage.empty_dir),
-        "podTemplate": spec.pod_template,
+        "podTemplate": hard(spec.pod_template.as_ref()),
     });
     // Not before there is something to say: members of plain text keep their Pods.
     if let Some(fields) = value.as_object_mut().filter(|_| !spec.transport.is_default()) {

@@ -15,12 +15,15 @@ mod secrets;
 mod supply;
 mod talk;
 
+use std::{sync::Arc, time::Duration};
+
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 
 pub use issuers::{Certificate, CertificateSpec};
 pub use leaves::LeafError;
 use leaves::{CLIENT_FILES, Files};
+use secrets::{FRESH, KNOWN};
 pub use secrets::{SecretView, Secrets};
 use supply::Supply;
 pub use talk::TalkError;
@@ -51,9 +54,16 @@ pub(super) struct Known {
 }
 
 /// Reads the authorities of a side. What can't be read is told as their problem: members that run need none of it.
-async fn authorities(shared: &Shared, namespace: &str, cluster: &str, uid: &str, side: Side) -> Authorities {
+async fn authorities(
+    shared: &Shared,
+    namespace: &str,
+    cluster: &str,
+    uid: &str,
+    side: Side,
+    age: Duration,
+) -> Authorities {
     let name = labels::authority_secret(cluster, side);
-    match shared.secrets.get(&shared.hands, namespace, &name).await {
+    match shared.secrets.get(&shared.hands, namespace, &name, age).await {
         Ok(None) => Authorities::default(),
         Ok(Some(secret)) if !is_own(&secret, uid) => Authorities::unusable(foreign(&name)),
         Ok(Some(secret)) => Authorities::of(&secret.held).kept_in(&format!("Secret {name}")),
@@ -85,11 +95,11 @@ pub(super) async fn keep_member(
         return Ok(());
     }
     let (namespace, holder) = (&member.identity.namespace, &member.identity.name);
-    let of = |side| Supply::read(shared, cluster, side);
+    let of = |side| Supply::read(shared, cluster, side, KNOWN);
     let (peer, client) = futures::join!(of(Side::Peer), of(Side::Client));
     let known = Sides { peer, client };
     let name = labels::member_secret(holder);
-    let found = shared.secrets.get(&shared.hands, namespace, &name).await?;
+    let found = shared.secrets.get(&shared.hands, namespace, &name, KNOWN).await?;
     if found.as_ref().is_some_and(|secret| !is_own(secret, &spec.cluster_uid)) {
         return Err(KubernetesError::Foreign { kind: "Secret", name });
     }
@@ -125,11 +135,12 @@ impl KubernetesPlatform {
         &self,
         cluster: &EtcdCluster,
         desired: &Desired,
-        members: &[MemberView],
+        members: &[Arc<MemberView>],
     ) -> Known {
         let asked = self.keep_certificates(cluster).await;
-        let of = |side| self.certificates_of(cluster, desired, members, side);
-        let (peer, client) = futures::join!(of(Side::Peer), of(Side::Client));
+        // One after the other: both sides of a member are in one Secret, which is read once then.
+        let peer = self.certificates_of(cluster, desired, members, Side::Peer).await;
+        let client = self.certificates_of(cluster, desired, members, Side::Client).await;
         let mut certificates = Sides { peer: peer.1, client: client.1 };
         if let Err(error) = asked {
             let why = format!("cert-manager could not be asked for certificates: {error}");
@@ -144,7 +155,7 @@ impl KubernetesPlatform {
         &self,
         cluster: &EtcdCluster,
         desired: &Desired,
-        members: &[MemberView],
+        members: &[Arc<MemberView>],
         side: Side,
     ) -> (Own, Certificates) {
         let listening: Vec<_> =
@@ -153,13 +164,13 @@ impl KubernetesPlatform {
             return Default::default();
         }
         let shared = &self.shared;
-        let supply = Supply::read(shared, cluster, side).await;
+        let supply = Supply::read(shared, cluster, side, FRESH).await;
         let mut certificates = supply.authorities.observed();
         let mut kept = None;
         for member in listening {
             let holder = &member.identity.name;
             let name = labels::member_secret(holder);
-            match shared.secrets.get(&shared.hands, &self.namespace, &name).await {
+            match shared.secrets.get(&shared.hands, &self.namespace, &name, FRESH).await {
                 Ok(Some(secret)) if !is_own(&secret, self.uid()) => {
                     certificates.problem.get_or_insert_with(|| foreign(&name));
                 }
@@ -184,7 +195,7 @@ impl KubernetesPlatform {
         }
         if side == Side::Client {
             let name = labels::client_secret(&self.name);
-            if let Ok(Some(secret)) = shared.secrets.get(&shared.hands, &self.namespace, &name).await {
+            if let Ok(Some(secret)) = shared.secrets.get(&shared.hands, &self.namespace, &name, FRESH).await {
                 if is_own(&secret, self.uid()) {
                     certificates.leaves.extend(leaves::seen_of_clients(&secret.held, &supply.authorities));
                     kept = CLIENT_FILES.of(&secret.held);
@@ -212,9 +223,9 @@ impl KubernetesPlatform {
         if desired.tls.client == Source::None {
             return Ok(());
         }
-        let supply = Supply::read(&self.shared, cluster, Side::Client).await;
+        let supply = Supply::read(&self.shared, cluster, Side::Client, FRESH).await;
         let name = labels::client_secret(&self.name);
-        let found = self.shared.secrets.get(&self.shared.hands, &self.namespace, &name).await?;
+        let found = self.shared.secrets.get(&self.shared.hands, &self.namespace, &name, FRESH).await?;
         // The condition says so; members go on.
         let nobody = supply.authorities.issuer().is_none() && supply.clients.is_none();
         if nobody || found.as_ref().is_some_and(|secret| !is_own(secret, self.uid())) {
@@ -228,7 +239,7 @@ impl KubernetesPlatform {
 
     /// Makes a new authority.
     pub(super) async fn another_authority(&self, side: Side) -> Result<(), KubernetesError> {
-        let (_, cluster) = self.cluster()?;
+        let cluster = self.cluster()?;
         let (name, found) = self.authority_secret(side).await?;
         let known = found.as_ref().map(|secret| Authorities::of(&secret.held)).unwrap_or_default();
         let common_name = format!("{} {side} authority", self.name);
@@ -262,7 +273,7 @@ impl KubernetesPlatform {
 
     async fn authority_secret(&self, side: Side) -> Result<(String, Option<SecretView>), KubernetesError> {
         let name = labels::authority_secret(&self.name, side);
-        let found = self.shared.secrets.get(&self.shared.hands, &self.namespace, &name).await?;
+        let found = self.shared.secrets.get(&self.shared.hands, &self.namespace, &name, FRESH).await?;
         match found {
             Some(secret) if !is_own(&secret, self.uid()) => {
                 Err(KubernetesError::Foreign { kind: "Secret", name })

@@ -19,8 +19,11 @@ use crate::{
     pki::Entries,
 };
 
-/// How long what was read counts as what is there.
-const FRESH: Duration = Duration::from_secs(5);
+/// How long what was read counts as what is there, for the passes over a cluster.
+pub(super) const FRESH: Duration = Duration::from_secs(5);
+/// The same for the upkeep of members: longer than from one pass to the next, so that a cluster at rest has its Secrets read
+/// by its passes alone. A write on what is older is refused, and a pass that finds something amiss calls for upkeep.
+pub(super) const KNOWN: Duration = Duration::from_secs(30);
 /// After which time what was read is forgotten.
 const FORGOTTEN: Duration = Duration::from_secs(600);
 
@@ -59,7 +62,7 @@ impl SecretView {
 pub struct Secrets(Mutex<BTreeMap<Key, (Instant, Option<SecretView>)>>);
 
 impl Secrets {
-    /// The Secret of that name, as it was a few seconds ago at most.
+    /// The Secret of that name, as it was at most so long ago.
     ///
     /// # Errors
     /// When the API server does not answer, or refuses.
@@ -68,11 +71,12 @@ impl Secrets {
         hands: &Hands,
         namespace: &str,
         name: &str,
+        age: Duration,
     ) -> Result<Option<SecretView>, CallError> {
         let key = (namespace.to_owned(), name.to_owned());
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
         match known {
-            Some((at, secret)) if at.elapsed() < FRESH => Ok(secret),
+            Some((at, secret)) if at.elapsed() < age => Ok(secret),
             _ => {
                 let found = hands.secret(namespace, name).await?.map(SecretView::of);
                 self.note(key, found.clone());

@@ -1,6 +1,6 @@
 //! What the certificates of one side are made from: the cluster's own authorities, or Secrets that others keep.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use kube::ResourceExt;
@@ -68,7 +68,7 @@ impl Supply {
     }
 
     /// Notes whom members trust on a side.
-    fn among(mut self, members: &[MemberView], side: Side) -> Self {
+    fn among(mut self, members: &[Arc<MemberView>], side: Side) -> Self {
         let channels = members
             .iter()
             .filter(|one| !one.object.spec.discarded)
@@ -84,15 +84,16 @@ impl Supply {
         self
     }
 
-    /// Reads it. What can't be read or used is told as a problem: members that run need none of it.
-    pub(super) async fn read(shared: &Shared, cluster: &EtcdCluster, side: Side) -> Self {
+    /// Reads it, from Secrets as they were at most so long ago. What can't be read or used is told as a problem: members that
+    /// run need none of it.
+    pub(super) async fn read(shared: &Shared, cluster: &EtcdCluster, side: Side, age: Duration) -> Self {
         let namespace = cluster.namespace().unwrap_or_default();
-        let members = shared.hands.stores.members.of_cluster(&namespace, &cluster.name_any());
+        let members = shared.hands.stores.members_of(&namespace, &cluster.name_any());
         let supply = match Tls::given(cluster.spec.tls.as_ref(), side) {
-            Some(place) => given(shared, cluster, side, &place).await,
+            Some(place) => given(shared, cluster, side, &place, age).await,
             None => {
                 let uid = cluster.uid().unwrap_or_default();
-                let own = authorities(shared, &namespace, &cluster.name_any(), &uid, side).await;
+                let own = authorities(shared, &namespace, &cluster.name_any(), &uid, side, age).await;
                 Self { authorities: own, ..Self::default() }
             }
         };
@@ -101,7 +102,7 @@ impl Supply {
 }
 
 /// Reads what others keep.
-async fn given(shared: &Shared, cluster: &EtcdCluster, side: Side, place: &Place) -> Supply {
+async fn given(shared: &Shared, cluster: &EtcdCluster, side: Side, place: &Place, age: Duration) -> Supply {
     let name = cluster.name_any();
     let (members, clients) = match place {
         Place::Secrets { members, clients } => (members.clone(), clients.clone()),
@@ -116,7 +117,7 @@ async fn given(shared: &Shared, cluster: &EtcdCluster, side: Side, place: &Place
     };
     let now = Timestamp::now();
     let unusable = |why| Supply { authorities: Authorities::unusable(why), given: true, ..Supply::default() };
-    let held = match held(shared, cluster, &members).await {
+    let held = match held(shared, cluster, &members, age).await {
         Ok(Some(held)) => held,
         Ok(None) => return unusable(format!("Secret {members} is missing: {}", maker(&members))),
         Err(why) => return unusable(why),
@@ -129,7 +130,7 @@ async fn given(shared: &Shared, cluster: &EtcdCluster, side: Side, place: &Place
     }
     let mut supply = Supply { given: true, ..Supply::default() };
     if side == Side::Client && !(members == clients && found.authorities.issuer().is_some()) {
-        match clients_of(shared, cluster, &held, &clients, &maker(&clients), now).await {
+        match clients_of(shared, cluster, &held, (&clients, age), &maker(&clients), now).await {
             Ok(leaf) => supply.clients = Some(leaf),
             Err(why) => _ = problem.get_or_insert(why),
         }
@@ -150,12 +151,13 @@ async fn clients_of(
     shared: &Shared,
     cluster: &EtcdCluster,
     members: &Held,
-    name: &str,
+    (name, age): (&str, Duration),
     maker: &str,
     now: Timestamp,
 ) -> Result<(LeafFacts, Issued), String> {
-    let own =
-        held(shared, cluster, name).await?.ok_or_else(|| format!("Secret {name} is missing: {maker}"))?;
+    let own = held(shared, cluster, name, age)
+        .await?
+        .ok_or_else(|| format!("Secret {name} is missing: {maker}"))?;
     let mut entries = own;
     // Whom members trust is said in one place.
     entries.remove("ca.crt");
@@ -170,9 +172,14 @@ async fn clients_of(
 }
 
 /// What a Secret of others holds.
-async fn held(shared: &Shared, cluster: &EtcdCluster, name: &str) -> Result<Option<Held>, String> {
+async fn held(
+    shared: &Shared,
+    cluster: &EtcdCluster,
+    name: &str,
+    age: Duration,
+) -> Result<Option<Held>, String> {
     let namespace = cluster.namespace().unwrap_or_default();
-    match shared.secrets.get(&shared.hands, &namespace, name).await {
+    match shared.secrets.get(&shared.hands, &namespace, name, age).await {
         Ok(Some(secret)) if is_own(&secret, &cluster.uid().unwrap_or_default()) => {
             Err(format!("Secret {name} is one that the operator makes itself; name another one"))
         }

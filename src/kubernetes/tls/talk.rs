@@ -45,6 +45,8 @@ pub(in crate::kubernetes) struct Talk(Mutex<Sides<Option<Made>>>);
 #[derive(Debug, Clone)]
 struct Made {
     from: From,
+    /// When it was made: before that, it was by a clock that was ahead and was set back.
+    since: Timestamp,
     /// When it is made anew.
     until: Timestamp,
     config: Arc<ClientConfig>,
@@ -83,7 +85,9 @@ impl Talk {
 }
 
 fn renew(made: &mut Option<Made>, own: &Own, now: Timestamp, life: Duration) -> Result<(), TalkError> {
-    let known = |from: &From| made.as_ref().is_some_and(|made| made.from == *from && now < made.until);
+    let known = |from: &From| {
+        made.as_ref().is_some_and(|made| made.from == *from && (made.since..made.until).contains(&now))
+    };
     let (from, config, until) = match own {
         Own::Nothing => return Ok(()),
         Own::Signed(authorities) => {
@@ -108,6 +112,6 @@ fn renew(made: &mut Option<Made>, own: &Own, now: Timestamp, life: Duration) -> 
             (from, config, Timestamp::MAX)
         }
     };
-    *made = Some(Made { from, until, config: Arc::new(config) });
+    *made = Some(Made { from, since: now, until, config: Arc::new(config) });
     Ok(())
 }

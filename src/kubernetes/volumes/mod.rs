@@ -1,8 +1,10 @@
-//! What can be told about volumes from outside: gone for good, or too small.
+//! What can be told about volumes from outside, and done: gone for good, too small, to be kept or not.
+
+mod nodes;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -11,18 +13,12 @@ use serde_json::json;
 use super::{
     hands::Hands,
     render::{self, Fit},
-    slim::{Node, PersistentVolume},
     views::{ClaimView, MemberView, PodView},
 };
 use crate::api::EtcdCluster;
 
 /// How long an answer about a volume or a class is believed: they change when people change them.
 const BELIEVED: Duration = Duration::from_secs(20);
-/// The label that a local volume names its node by.
-const HOSTNAME: &str = "kubernetes.io/hostname";
-/// The taint by which people say that a node is shut down and stays so:
-/// <https://kubernetes.io/docs/concepts/cluster-administration/node-shutdown/#non-graceful-node-shutdown>.
-const OUT_OF_SERVICE: &str = "node.kubernetes.io/out-of-service";
 
 /// What was found out about volumes a moment ago.
 #[derive(Debug, Default)]
@@ -59,30 +55,40 @@ impl Volumes {
                 Err(_) => return None,
             };
             let mut known = BTreeMap::new();
-            for name in nodes(&found) {
+            for place in nodes::places(&found) {
                 // An unanswered question is no proof.
-                let node = hands.node(&name).await.ok()?;
-                known.insert(name, node);
+                let there = hands.nodes(&place.0, &place.1).await.ok()?;
+                known.insert(place, there);
             }
-            burnt(&known).map(|why| format!("its volume {volume} is on node {why}"))
+            nodes::burnt(&known).map(|why| format!("its volume {volume} is on node {why}"))
         })
         .await
     }
 
-    /// Makes the claims of members as large as the spec says, where their class can expand volumes, and finds the members
-    /// that only another volume brings to the storage of the spec. It touches nothing of a cluster that is paused.
+    /// Makes the claims of members as large as the spec says, where their class can expand volumes, lets them outlive the
+    /// cluster or not, and finds the members that only another volume brings to the storage of the spec. It touches nothing
+    /// of a cluster that is paused.
     pub async fn settle(
         &self,
         hands: &Hands,
         cluster: &EtcdCluster,
-        members: &[MemberView],
-        claims: &[ClaimView],
+        members: &[Arc<MemberView>],
+        claims: &[Arc<ClaimView>],
     ) -> Settled {
         let wanted = cluster.spec.storage.as_ref();
         let mut settled = Settled::default();
+        let goes = render::claims_go_with(cluster);
+        let differs = |claim: &&Arc<ClaimView>| claim.goes_with_cluster != goes && !claim.identity.deleting;
+        for claim in claims.iter().filter(differs).filter(|_| !cluster.spec.paused) {
+            if let Err(error) = hands.tie_claim(&claim.identity, &render::owner(cluster), goes).await {
+                let policy = cluster.spec.deletion_policy.as_deref().unwrap_or("Retain");
+                settled.refused.insert(format!("spec.deletionPolicy: {policy} is not applied: {error}"));
+            }
+        }
         for member in members {
             let name = &member.identity.name;
-            let claim = claims.iter().find(|claim| claim.identity.name == *name && !claim.identity.deleting);
+            let own = |claim: &&ClaimView| claim.identity.name == *name && !claim.identity.deleting;
+            let claim = claims.iter().map(|claim| &**claim).find(own);
             let made = member.object.spec.storage.as_ref();
             match (render::fit(made, claim, wanted), claim) {
                 (Fit::Another(why), _) => {
@@ -144,30 +150,6 @@ impl Volumes {
         all.insert(what.to_owned(), (Instant::now(), found.clone()));
         found
     }
-}
-
-/// The nodes on which a volume can be used, if it names them.
-fn nodes(volume: &PersistentVolume) -> BTreeSet<String> {
-    let terms = &volume.spec.node_affinity.required.node_selector_terms;
-    terms
-        .iter()
-        .flat_map(|term| &term.match_expressions)
-        .filter(|expression| expression.key == HOSTNAME && expression.operator == "In")
-        .flat_map(|expression| expression.values.iter().cloned())
-        .collect()
-}
-
-/// Why a volume that can only be used on these nodes is lost; `None` while one of them may come back.
-fn burnt(nodes: &BTreeMap<String, Option<Node>>) -> Option<String> {
-    let lost = nodes.iter().map(|(name, node)| match node {
-        None => Some(format!("{name}, which does not exist any more")),
-        Some(node) => {
-            let out = node.spec.taints.iter().any(|taint| taint.key == OUT_OF_SERVICE);
-            out.then(|| format!("{name}, which has the taint {OUT_OF_SERVICE}"))
-        }
-    });
-    let lost = lost.collect::<Option<Vec<_>>>()?;
-    (!lost.is_empty()).then(|| lost.join("; "))
 }
 
 #[cfg(test)]

@@ -24,6 +24,8 @@ struct Held {
     claims: BTreeMap<String, Value>,
     classes_read: usize,
     changes: usize,
+    /// Which claims were tied to their cluster, or let go.
+    tied: Vec<(String, bool)>,
     /// It does not let the operator read storage classes.
     forbids_classes: bool,
 }
@@ -52,6 +54,16 @@ async fn class(State(server): State<Server>, Path(name): Path<String>) -> (Statu
 async fn change(State(server): State<Server>, Path(name): Path<String>, change: String) -> String {
     let change: Value = serde_json::from_str(&change).unwrap();
     let mut held = server.lock().unwrap();
+    if let Some(owner) = change["metadata"]["ownerReferences"].get(0) {
+        assert_eq!(owner["uid"], "uid-of-demo");
+        held.tied.push((name.clone(), owner["$patch"] != "delete"));
+        let claim = held.claims.get_mut(&name).unwrap();
+        claim["metadata"]["ownerReferences"] = match owner["$patch"] == "delete" {
+            true => json!([]),
+            false => json!([owner]),
+        };
+        return claim.to_string();
+    }
     held.changes += 1;
     let claim = held.claims.get_mut(&name).unwrap();
     assert_eq!(
@@ -110,13 +122,13 @@ async fn settle(volumes: &Volumes, server: &Server, hands: &Hands, size: &str) -
 async fn settle_as(volumes: &Volumes, server: &Server, hands: &Hands, wanted: &EtcdCluster) -> Settled {
     let member = |name: &&str| {
         let spec = json!({ "cluster": "demo", "clusterUid": "c", "serial": 1, "version": "3.6.16", "image": "etcd" });
-        MemberView::of(EtcdMember::new(name, serde_json::from_value(spec).unwrap()))
+        MemberView::of(EtcdMember::new(name, serde_json::from_value(spec).unwrap())).into()
     };
     let members: Vec<_> = NAMES.iter().map(member).collect();
     let claims: Vec<_> = {
         let held = server.lock().unwrap();
         let view = |claim: &Value| {
-            ClaimView::of(serde_json::from_value::<PersistentVolumeClaim>(claim.clone()).unwrap())
+            ClaimView::of(serde_json::from_value::<PersistentVolumeClaim>(claim.clone()).unwrap()).into()
         };
         held.claims.values().map(view).collect()
     };
@@ -160,6 +172,31 @@ async fn claims_that_can_not_grow_are_named_with_class_and_sizes() {
 }
 
 #[tokio::test]
+async fn claims_go_with_the_cluster_or_stay_as_the_spec_says_now() {
+    let (server, hands) = server("elastic").await;
+    let wanted = |policy: &str, paused| {
+        let mut wanted = cluster("1Gi", paused);
+        wanted.metadata.uid = Some("uid-of-demo".into());
+        wanted.spec.deletion_policy = Some(policy.into());
+        wanted
+    };
+    let volumes = Volumes::default();
+    for (policy, paused, tied) in [
+        ("Retain", false, None),
+        ("Delete", true, None),
+        ("Delete", false, Some(true)),
+        ("Delete", false, None),
+        ("Retain", false, Some(false)),
+    ] {
+        assert_eq!(settle_as(&volumes, &server, &hands, &wanted(policy, paused)).await, Settled::default());
+        let done = std::mem::take(&mut server.lock().unwrap().tied);
+        let expected: Vec<_> =
+            tied.iter().flat_map(|tied| NAMES.map(|name| (name.to_owned(), *tied))).collect();
+        assert_eq!(done, expected, "{policy}");
+    }
+}
+
+#[tokio::test]
 async fn a_paused_cluster_is_told_and_not_touched() {
     let (server, hands) = server("elastic").await;
     let settled = settle_as(&Volumes::default(), &server, &hands, &cluster("2Gi", true)).await;
@@ -182,39 +219,4 @@ async fn nobody_is_misplaced_for_a_class_that_can_not_be_read() {
         Settled::default(),
         "an answer is believed, silence is not"
     );
-}
-
-fn node(taint: Option<&str>) -> Option<Node> {
-    let taints = taint.map(|key| serde_json::json!([{ "key": key, "effect": "NoExecute" }]));
-    Some(
-        serde_json::from_value(json!({ "metadata": {}, "spec": { "taints": taints.unwrap_or(json!([])) } }))
-            .unwrap(),
-    )
-}
-
-fn why(nodes: &[(&str, Option<Node>)]) -> Option<String> {
-    burnt(&nodes.iter().map(|(name, node)| ((*name).to_owned(), node.clone())).collect())
-}
-
-#[test]
-fn a_volume_is_lost_with_all_its_nodes() {
-    assert_eq!(why(&[]), None, "a volume that names no node may be anywhere");
-    assert_eq!(why(&[("a", node(None))]), None);
-    assert_eq!(why(&[("a", node(Some("node.kubernetes.io/unreachable")))]), None, "it may come back");
-    assert!(why(&[("a", None)]).unwrap().contains("a, which does not exist"));
-    assert!(why(&[("a", node(Some(OUT_OF_SERVICE)))]).unwrap().contains("out-of-service"));
-    assert_eq!(why(&[("a", None), ("b", node(None))]), None);
-    assert!(why(&[("a", None), ("b", node(Some(OUT_OF_SERVICE)))]).is_some());
-}
-
-#[test]
-fn the_nodes_of_a_local_volume_are_read() {
-    let volume: PersistentVolume =
-        serde_json::from_value(json!({ "metadata": {}, "spec": { "nodeAffinity": {
-        "required": { "nodeSelectorTerms": [{ "matchExpressions": [
-            { "key": HOSTNAME, "operator": "In", "values": ["node1"] },
-            { "key": "zone", "operator": "In", "values": ["a"] },
-        ] }] } } } }))
-        .unwrap();
-    assert_eq!(nodes(&volume), BTreeSet::from(["node1".to_owned()]));
 }

@@ -166,6 +166,7 @@ impl Desk {
         GuardState {
             phase: now.phase,
             why: now.why.clone(),
+            unfit: (now.phase == Phase::Waiting).then(|| self.certificates_due().err()).flatten(),
             started: self.assignment.started || now.heard_started || marked || self.places.started_in_pod(),
             present: self.places.present(),
             since: now.since,

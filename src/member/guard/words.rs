@@ -125,6 +125,9 @@ pub struct GuardState {
     /// Why, if it is not running etcd.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
+    /// Why etcd could not be started even if it were told to, while it waits for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unfit: Option<String>,
     /// Whether etcd was ever started on this member's volume, as far as the guard knows.
     pub started: bool,
     /// Whether both a write-ahead log and a database are in the data folder now.

@@ -2,20 +2,22 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{ClusterStatus, Condition, moment, trouble};
 use crate::plan::{
     Decision, Incarnation, Membership, Process, Side, World,
     authorities::{self, Obstacle},
-    certificates::Source,
+    certificates::{BACKDATED, Source},
     comeback,
     divergence::{self, Outcome},
     elapsed, moves,
     outage::{self, Outage},
     quorum::quorum,
     relocation, rollout, upgrade,
+    version::EtcdVersion,
     view::View,
+    world::CLOCKS_DIFFER,
 };
 
 /// For how long a member of a cluster that has not formed yet is no trouble while it does not run.
@@ -140,7 +142,8 @@ fn available(view: &View<'_>, confirmed: bool, lost: &Fact) -> Fact {
 
 fn progressing(view: &View<'_>, decision: &Decision) -> Fact {
     if let Some(why) = rollout::stopped(view) {
-        return Fact::new("Progressing", false, "RolloutStopped", why);
+        let log = rollout::last_log(view).map(|log| format!("; {log}")).unwrap_or_default();
+        return Fact::new("Progressing", false, "RolloutStopped", why + &log);
     }
     match decision.operation() {
         Some(operation) => Fact::new("Progressing", true, operation.kind.name(), decision.reason()),
@@ -183,6 +186,10 @@ fn degraded(view: &View<'_>, lost: &Fact, now: Timestamp) -> Fact {
             Some(one) => trouble(one).unwrap_or_else(|| format!("{} does not serve", one.name)),
             None => format!("{}: nothing of it exists any more", seat.label()),
         })
+        .chain(view.seats().filter_map(|seat| {
+            let one = seat.incarnation.filter(|_| seat.healthy(view.world))?;
+            Some(format!("clients are not sent to {}: {}", one.name, one.closed.as_ref()?))
+        }))
         .chain(
             view.unlisted()
                 .filter(|one| formed && nobody_listed || !formed && !is_new(one, now))
@@ -209,6 +216,7 @@ fn spec_applied(view: &View<'_>) -> Fact {
     let left = places.clone().filter(|_| !world.desired.replaces_misplaced);
     let not_applied: Vec<_> = upgrade::refusal(world)
         .into_iter()
+        .chain(world.incarnations.iter().filter_map(other_program))
         .chain(left)
         .chain(world.desired.not_applied.iter().cloned())
         .collect();
@@ -237,6 +245,18 @@ fn spec_applied(view: &View<'_>) -> Fact {
     Fact::new("SpecApplied", true, "Applied", "the whole spec is applied")
 }
 
+/// A member whose image has another etcd than it is made for: flags, and what an upgrade has to do before, follow the
+/// version of the spec.
+fn other_program(one: &Incarnation) -> Option<String> {
+    let runs: EtcdVersion = one.report.as_ref()?.version.parse().ok()?;
+    (runs.minor() != one.version.minor()).then(|| {
+        format!(
+            "{} runs etcd {runs} and was made for {}: let spec.version and spec.image name one version",
+            one.name, one.version
+        )
+    })
+}
+
 fn obstacles(world: &World) -> impl Iterator<Item = Obstacle> {
     Side::ALL.into_iter().filter_map(|side| authorities::obstacle(world, side))
 }
@@ -263,6 +283,34 @@ fn certificates(view: &View<'_>) -> Fact {
         let message = format!("the {side} certificate of {} expired at {}", leaf.holder, moment(leaf.until));
         return fact("False", "Expired", message);
     }
+    let authorities = || {
+        wanted().flat_map(|side| world.certificates.get(side).authorities.iter().map(move |one| (side, one)))
+    };
+    let early = leaves().find_map(|(side, leaf)| {
+        Some((format!("the {side} certificate of {}", leaf.holder), leaf.awaited(view.now)?))
+    });
+    let early = early.or_else(|| {
+        authorities().find_map(|(side, one)| {
+            Some((format!("the {side} authority {}", one.id), one.awaited(view.now)?))
+        })
+    });
+    if let Some((what, valid)) = early {
+        let message = format!("{what} is not valid before {}; check the clocks", moment(valid));
+        return fact("False", "NotYetValid", message);
+    }
+    if let Some((one, ahead)) = view.world.incarnations.iter().find_map(|one| Some((one, wrong_clock(one)?)))
+    {
+        let message = format!(
+            "the clock of {}{} is {} min {} that of the operator: certificates begin {} h before they are made, and a clock \
+             that is further off takes none of them; set it right",
+            one.name,
+            if one.node.is_empty() { String::new() } else { format!(" (node {})", one.node) },
+            ahead.abs().as_mins(),
+            if ahead.is_positive() { "ahead of" } else { "behind" },
+            BACKDATED.as_secs() / 3600,
+        );
+        return fact("False", "ClocksDiffer", message);
+    }
     let rotations: Vec<_> = wanted().filter_map(|side| authorities::rotation(view, side)).collect();
     if !rotations.is_empty() {
         let words: Vec<_> =
@@ -274,6 +322,11 @@ fn certificates(view: &View<'_>) -> Fact {
     let words: Vec<_> = wanted().filter_map(until).collect();
     let message = if words.is_empty() { "no certificate is in use yet".into() } else { words.join(", ") };
     fact("True", "AsExpected", message)
+}
+
+/// How far a member's clock is ahead, if that is more than clocks differ by.
+fn wrong_clock(one: &Incarnation) -> Option<SignedDuration> {
+    one.ahead.filter(|ahead| ahead.abs() > CLOCKS_DIFFER)
 }
 
 fn quorum_lost(view: &View<'_>, confirmed: bool) -> Fact {

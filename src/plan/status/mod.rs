@@ -332,11 +332,14 @@ fn listed(world: &World, seat: &Seat<'_>, confirmed: bool, leads: bool) -> Membe
         _ => "voter",
     };
     let draining = seat.incarnation.is_some_and(|one| one.draining.is_some());
-    let ready = confirmed && !seat.listed.learner && seat.serving(world) && !draining;
+    let closed = seat.incarnation.and_then(|one| one.closed.clone());
+    let ready = confirmed && !seat.listed.learner && seat.serving(world) && !draining && closed.is_none();
     let message = if ready {
         None
     } else {
-        base.message.or_else(|| draining.then(|| "clients are told to leave it".into()))
+        base.message
+            .or_else(|| draining.then(|| "clients are told to leave it".into()))
+            .or(closed.map(|why| format!("clients are not sent to it: {why}")))
     };
     MemberStatus { id: Some(seat.listed.id.to_string()), role: role.to_owned(), ready, message, ..base }
 }

@@ -45,6 +45,7 @@ fn without_words(mut status: ClusterStatus) -> ClusterStatus {
 
 fn without_members(mut status: ClusterStatus) -> ClusterStatus {
     status.members.clear();
+    status.certificates = None;
     status.cluster_id = None;
     status.size = 0;
     status.ready.clear();
@@ -59,7 +60,7 @@ fn without_members(mut status: ClusterStatus) -> ClusterStatus {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::status::{Condition, MemberStatus};
+    use crate::plan::status::{CertificatesStatus, Condition, MemberStatus};
 
     fn status() -> ClusterStatus {
         ClusterStatus {
@@ -89,6 +90,7 @@ mod tests {
         assert_eq!(due(&|new| new.conditions[0].message = "2 of 3".into()), policy.words);
         assert_eq!(due(&|new| new.members[0].ready = true), policy.members);
         assert_eq!(due(&|new| new.ready = "2/3".into()), policy.members);
+        assert_eq!(due(&|new| new.certificates = Some(CertificatesStatus::default())), policy.members);
         assert_eq!(due(&|new| new.conditions[0].status = "False".into()), Duration::ZERO);
         assert_eq!(due(&|new| new.observed_generation = Some(2)), Duration::ZERO);
     }

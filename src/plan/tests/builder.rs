@@ -3,9 +3,9 @@
 use jiff::Timestamp;
 
 use crate::plan::{
-    Admission, ClusterId, ClusterSize, ClusterState, Data, Decision, Desired, EtcdOptions, EtcdVersion,
-    Incarnation, Listed, MemberId, MemberName, Membership, Peer, Policy, Process, Record, Report, Sides,
-    Step, Transport, World, decide,
+    Admission, ClusterId, ClusterSize, ClusterState, Data, Decision, Desired, Draining, EtcdOptions,
+    EtcdVersion, Incarnation, Listed, MemberId, MemberName, Membership, Peer, Policy, Process, Record,
+    Report, Sides, Step, Transport, World, decide,
 };
 
 pub const NOW: i64 = 1_000_000;
@@ -70,6 +70,9 @@ pub fn place(serial: u64) -> Incarnation {
         data: Data { started: false, present: false },
         supervised: false,
         behind: None,
+        ephemeral: false,
+        closed: None,
+        ahead: None,
         misplaced: None,
         lost_since: None,
         draining: None,
@@ -173,7 +176,7 @@ impl World {
 
     /// Clients were told long enough ago.
     pub fn drained(self, serial: u64) -> Self {
-        self.change(serial, |one| one.draining = Some(ago(10)))
+        self.change(serial, |one| one.draining = Some(Draining::seen(ago(10))))
     }
 
     pub fn led_by(self, serial: u64) -> Self {

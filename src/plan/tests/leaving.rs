@@ -1,7 +1,7 @@
 //! A member leaves, for a while or for good: who, and in which order of acts.
 
 use super::builder::*;
-use crate::plan::{Incarnation, MemberId, Process, Step, World};
+use crate::plan::{Draining, Incarnation, MemberId, Process, Step, World};
 
 fn asked_to_restart(one: &mut Incarnation) {
     one.restart_requested = Some(ago(1));
@@ -38,7 +38,16 @@ fn the_victim_of_a_shrink() {
         ("both told already", cluster(5, 3).drained(5).drained(4), "Remove 5"),
         ("one is gone, the other is told already", cluster(4, 3).drained(4), "Remove 4"),
         ("one is gone, its data not yet", cluster(5, 3).drained(5).drained(4).unlisted(5), "Discard 5"),
-        ("told a moment ago", cluster(5, 3).change(2, |one| one.draining = Some(ago(1))), "wait"),
+        (
+            "told, and clients are still sent to it",
+            cluster(5, 3).change(2, |one| one.draining = Some(Draining { since: ago(60), spread: None })),
+            "wait",
+        ),
+        (
+            "told a moment ago",
+            cluster(5, 3).change(2, |one| one.draining = Some(Draining::seen(ago(1)))),
+            "wait",
+        ),
         ("crowded node first", cluster(5, 3).change(2, |one| one.node = "node1".into()), "Drain 2, Drain 5"),
         (
             "no more from a node than it is crowded",

@@ -6,8 +6,8 @@ use proptest::{option, prelude::*};
 
 use super::{builder::*, trust::*};
 use crate::plan::{
-    Admission, ClusterId, ClusterState, Data, Decision, Incarnation, Listed, MemberId, Membership, Process,
-    Report, Scheme, Side, Sides, Step, Transport, World,
+    Admission, ClusterId, ClusterState, Data, Decision, Draining, Incarnation, Listed, MemberId, Membership,
+    Process, Report, Scheme, Side, Sides, Step, Transport, World,
     certificates::{Certificates, Source},
     decide, quorum,
     status::describe,
@@ -95,9 +95,12 @@ fn bare_incarnation(serial: u64) -> impl Strategy<Value = Incarnation> {
                 }),
                 supervised: false,
                 behind: None,
+                ephemeral: false,
+                closed: None,
+                ahead: None,
                 misplaced: None,
                 lost_since: None,
-                draining: draining.map(ago),
+                draining: draining.map(ago).map(Draining::seen),
                 returned: None,
                 restart_requested: restart.map(ago),
                 replace_requested,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::builder::*;
 use crate::plan::{
-    Decision, EtcdOptions, OperationKind, Process, Report, Step, World,
+    Decision, Draining, EtcdOptions, OperationKind, Process, Report, Step, World,
     divergence::{Divergence, Outcome},
     status::{ClusterStatus, describe},
 };
@@ -49,7 +49,7 @@ fn followers_first_the_leader_last_and_one_at_a_time() {
     };
     check([
         ("the oldest follower is told first", all(), "Drain 2"),
-        ("its clients leave", all().change(2, |one| one.draining = Some(ago(1))), "wait"),
+        ("its clients leave", all().change(2, |one| one.draining = Some(Draining::seen(ago(1)))), "wait"),
         ("it goes before another comes", all().drained(2), "Remove 2"),
         ("its remains", gone(), "Discard 2"),
         ("its successor", removed(), "Reserve 4"),

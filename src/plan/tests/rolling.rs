@@ -87,7 +87,8 @@ fn five(world: &World) -> World {
 
 #[test]
 fn a_roll_stops_at_the_first_that_does_not_come_back() {
-    let failed = || edited().change(2, changed).exited(2, 3, 1, "flag provided but not defined: -x");
+    let words = "it begins\nit reads its flags\nflag provided but not defined: -x";
+    let failed = || edited().change(2, changed).exited(2, 3, 1, words);
     check([
         ("it ended: tried again, later", failed(), "wait"),
         ("tried again", failed().exited(2, 3, 9, ""), "Start 2"),
@@ -107,10 +108,14 @@ fn a_roll_stops_at_the_first_that_does_not_come_back() {
     for kind in ["Progressing", "SpecApplied"] {
         let condition = stopped.condition(kind).unwrap();
         assert_eq!((&*condition.status, &*condition.reason), ("False", "RolloutStopped"));
-        for words in ["flag provided but not defined: -x", "1 of 3 members changed", "put it back"] {
+        for words in
+            ["its last words: flag provided but not defined: -x", "1 of 3 members changed", "put it back"]
+        {
             assert!(condition.message.contains(words), "{words}: {}", condition.message);
         }
     }
+    let log = "its log before that: it begins | it reads its flags";
+    assert!(stopped.condition("Progressing").unwrap().message.ends_with(log));
     let rolling = status(&edited().change(2, changed));
     assert_eq!(rolling.updated_members, 1);
     let applied = rolling.condition("SpecApplied").unwrap();
@@ -118,6 +123,83 @@ fn a_roll_stops_at_the_first_that_does_not_come_back() {
     assert!(applied.message.starts_with("1 of 3 members changed"), "{}", applied.message);
     assert!(applied.message.contains("(snapshotCount: 1 → 2)"), "{}", applied.message);
     assert_eq!(rolling.operation.unwrap().kind, "Roll");
+}
+
+#[test]
+fn a_roll_stops_at_its_last_member_too() {
+    let last = edited().change(2, changed).change(3, changed).change(1, changed).drained(1).led_by(2);
+    let ended = last.exited(1, 3, 1, "no such image");
+    let stopped = describe(&ended, &ended.decide(), Some(1), None, second(NOW));
+    for kind in ["Progressing", "SpecApplied"] {
+        let condition = stopped.condition(kind).unwrap();
+        assert_eq!((&*condition.status, &*condition.reason), ("False", "RolloutStopped"), "{kind}");
+        assert!(
+            condition.message.contains("no such image; its last words")
+                || condition.message.contains("3 of 3")
+        );
+    }
+    // One that ends long after its roll is in trouble, and the spec is applied.
+    let later =
+        edited().change(2, changed).change(3, changed).change(1, changed).exited(1, 3, 1, "").led_by(2);
+    let status = describe(&later, &later.decide(), Some(1), None, second(NOW));
+    assert!(status.is("SpecApplied") && status.is("Degraded"), "{status:?}");
+}
+
+/// Clients are not sent to it any more, although etcd serves.
+fn closed(one: &mut Incarnation) {
+    one.closed = Some("its Pod is not ready: [sidecar]".into());
+    one.returned = Some(second(NOW));
+}
+
+#[test]
+fn a_roll_stops_at_a_member_that_clients_are_not_sent_to() {
+    let first = || edited().change(2, changed).change(2, closed);
+    check([
+        ("the next one waits", first(), "wait"),
+        ("put back: it is the first", first().with(|w| w.desired.options = options(1)), "Drain 2"),
+        ("put back, and told", first().drained(2).with(|w| w.desired.options = options(1)), "Renew 2"),
+        (
+            "all are closed: each is changed, nobody is waited for",
+            (1..=3).fold(edited(), |world, n| world.change(n, closed)),
+            "Drain 2",
+        ),
+    ]);
+    first().waits_for("the roll stopped at demo-");
+    let stopped = describe(&first(), &first().decide(), Some(1), None, second(NOW));
+    assert_eq!(stopped.condition("Progressing").unwrap().reason, "RolloutStopped");
+    assert!(stopped.condition("SpecApplied").unwrap().message.contains("[sidecar]"));
+    let alone = cluster(3, 3).change(2, closed);
+    let status = describe(&alone, &alone.decide(), Some(1), None, second(NOW));
+    assert!(!status.is("Ready") && status.is("Degraded") && status.is("Available"), "{status:?}");
+    assert_eq!(status.ready_members, 2);
+}
+
+#[test]
+fn nobody_loses_the_last_copies_to_a_new_spec() {
+    let kept_in_pods =
+        |world: World| world.with(|w| w.incarnations.iter_mut().for_each(|one| one.ephemeral = true));
+    let down = || kept_in_pods(edited().exited(1, 3, 100, "").exited(2, 3, 100, "").no_quorum());
+    check([
+        ("without a quorum", down(), "Start 1, Start 2"),
+        ("with one", kept_in_pods(edited().exited(2, 3, 100, "")), "Renew 2"),
+        (
+            "another is down too",
+            kept_in_pods(five(&edited()).exited(2, 3, 100, "").exited(4, 3, 0, "").exited(5, 3, 0, "")),
+            "Start 2",
+        ),
+        ("its data is gone already", down().emptied(2), "Start 1"),
+    ]);
+    let waiting = kept_in_pods(edited().exited(1, 3, 0, "").exited(2, 3, 0, "").no_quorum());
+    waiting.waits_for("would lose the data with the Pod");
+}
+
+#[test]
+fn a_member_that_runs_another_etcd_than_it_is_made_for_is_told() {
+    let other = cluster(3, 3).change(2, |one| one.report.as_mut().unwrap().version = "3.7.3".into());
+    let status = describe(&other, &other.decide(), Some(1), None, second(NOW));
+    let applied = status.condition("SpecApplied").unwrap();
+    assert_eq!((&*applied.status, &*applied.reason), ("False", "NotApplied"));
+    assert!(applied.message.contains("runs etcd 3.7.3 and was made for 3.6.16"), "{}", applied.message);
 }
 
 #[test]
@@ -192,6 +274,14 @@ fn state(to: Minor, state: SnapshotState) -> impl FnOnce(&mut World) {
     move |world| world.snapshots = vec![Snapshot { to, state }]
 }
 
+/// The same, beside one that another member kept a month ago.
+fn also(newer: SnapshotState) -> impl FnOnce(&mut World) {
+    move |world| {
+        let old = SnapshotState::Taken { at: ago(30 * 24 * 3600) };
+        world.snapshots = [old, newer].map(|state| Snapshot { to: V3_6, state }).into();
+    }
+}
+
 #[test]
 fn a_snapshot_comes_before_a_minor_version() {
     let up = || versions("3.5.35", "3.6.16");
@@ -202,6 +292,18 @@ fn a_snapshot_comes_before_a_minor_version() {
         ("it failed", up().with(state(V3_6, failed(5))), "wait"),
         ("it is tried again", up().with(state(V3_6, failed(60))), "Snapshot 2"),
         ("one of last month", up().with(kept(V3_6, 30 * 24 * 3600)), "Snapshot 2"),
+        ("one of last month beside one that is being taken", up().with(also(SnapshotState::Running)), "wait"),
+        ("one of last month beside one that failed", up().with(also(failed(5))), "wait"),
+        (
+            "one of last month beside one that is kept",
+            up().with(also(SnapshotState::Taken { at: ago(9) })),
+            "Drain 2",
+        ),
+        (
+            "one from before a member was started: of an earlier change",
+            up().with(kept(V3_6, 900)),
+            "Snapshot 2",
+        ),
         ("one for another version", up().with(kept(V3_7, 9)), "Snapshot 2"),
         ("kept", up().with(kept(V3_6, 9)), "Drain 2"),
         ("not for a patch release", versions("3.6.16", "3.6.17"), "Drain 2"),
@@ -228,6 +330,7 @@ fn before_3_7_every_member_takes_a_raft_snapshot_under_3_6() {
         ),
         ("enabled", enabled(none(up())), "wait"),
         ("all have one", lowered(up()), "CancelDowngrade"),
+        ("one was restarted since: anew", none(lowered(up())), "CancelDowngrade"),
         (
             "taken back, not followed yet",
             reports(up(), |report| *report = told(report.clone(), V3_5)),
@@ -236,6 +339,21 @@ fn before_3_7_every_member_takes_a_raft_snapshot_under_3_6() {
         ("all have one, and all is as before", up(), "Drain 2"),
         ("put back in the middle", lowered(versions("3.6.16", "3.6.16")), "CancelDowngrade"),
     ]);
+}
+
+#[test]
+fn a_member_that_fails_is_mended_while_its_minor_version_waits() {
+    let up = || versions("3.6.16", "3.7.3");
+    let wrong = || up().change(2, |one| one.options = options(7)).exited(2, 2, 100, "");
+    check([
+        ("with a quorum", wrong(), "Renew 2"),
+        ("without one", wrong().exited(3, 1, 0, "").no_quorum(), "Renew 2"),
+        ("it does not fail", up().change(2, |one| one.options = options(7)).exited(2, 0, 0, ""), "Start 2"),
+        ("nothing but the version differs", up().exited(2, 2, 100, ""), "Start 2"),
+    ]);
+    let decision = wrong().decide();
+    let [Step::Renew { recipe, .. }] = decision.steps() else { panic!("{decision:?}") };
+    assert_eq!((recipe.version, &recipe.options), (version("3.6.16"), &EtcdOptions::default()));
 }
 
 #[test]
@@ -278,6 +396,11 @@ fn a_minor_version_is_done_when_the_form_of_the_data_has_followed() {
             "the downgrade ends by itself",
             reports(all("3.6.16", Some(V3_6)), |r| r.downgrade = Some(V3_6)),
             "wait",
+        ),
+        (
+            "one is left of a version that is refused by now",
+            reports(versions("3.7.3", "3.5.35"), |r| r.downgrade = Some(V3_6)),
+            "CancelDowngrade",
         ),
     ]);
 }

@@ -58,6 +58,21 @@ fn step_by_step() {
             peers().with(|w| w.desired.rotate = Some(ago(1000) + moment)),
             "settled",
         ),
+        (
+            "one of the future proves nothing about a wish",
+            peers().with(|w| {
+                w.desired.rotate = Some(ago(10));
+                w.certificates.peer.authorities.iter_mut().for_each(|one| one.since = ago(-3600));
+            }),
+            "AddAuthority",
+        ),
+        (
+            "one that is not valid yet is replaced",
+            peers().with(|w| {
+                w.certificates.peer.authorities.iter_mut().for_each(|one| one.since = ago(-4 * 3600));
+            }),
+            "AddAuthority",
+        ),
         ("one was made since", peers().with(|w| w.desired.rotate = Some(ago(2000))), "settled"),
         (
             "two thirds of its life are over",
@@ -149,6 +164,18 @@ fn the_status_says_which_step_it_is_and_how_far() {
     assert_eq!(settled.condition("CertificatesReady").unwrap().reason, "AsExpected");
     let expired = status(&peers().with(|w| w.certificates.peer.leaves[2].until = ago(1)));
     assert_eq!(expired.condition("CertificatesReady").unwrap().reason, "Expired");
+    let hour = jiff::SignedDuration::from_hours(1);
+    let early = |since| status(&peers().with(|w| w.certificates.peer.leaves[2].since = since));
+    assert_eq!(early(second(NOW) + hour).condition("CertificatesReady").unwrap().reason, "AsExpected");
+    assert_eq!(early(second(NOW) + hour * 4).condition("CertificatesReady").unwrap().reason, "NotYetValid");
+    let clock = |ahead| status(&peers().change(2, |one| one.ahead = Some(ahead)));
+    for (ahead, words) in [(hour, "60 min ahead of"), (-hour, "60 min behind")] {
+        let told = clock(ahead);
+        let ready = told.condition("CertificatesReady").unwrap();
+        assert_eq!((&*ready.status, &*ready.reason), ("False", "ClocksDiffer"));
+        assert!(ready.message.contains(words) && told.is("Ready"), "{}", ready.message);
+    }
+    assert_eq!(clock(hour / 30).condition("CertificatesReady").unwrap().reason, "AsExpected");
     let plain = status(&cluster(3, 3));
     assert_eq!(
         (plain.certificates.clone(), plain.condition("CertificatesReady").unwrap().status.as_str()),

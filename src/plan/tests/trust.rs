@@ -2,7 +2,7 @@
 
 use super::builder::*;
 use crate::plan::{
-    Decision, Incarnation, Recipe, Scheme, Side, Step, Transport, World,
+    Decision, Draining, Incarnation, Recipe, Scheme, Side, Step, Transport, World,
     certificates::{Authority, Certificates, Leaf, Source},
     transport::{AuthorityId, Channel, Listen},
 };
@@ -117,7 +117,7 @@ impl World {
         for step in decision.steps() {
             let one = self.incarnations.iter_mut().find(|one| one.name.0 == step.member());
             match (step, one) {
-                (Step::Drain { .. }, Some(one)) => one.draining = Some(ago(10)),
+                (Step::Drain { .. }, Some(one)) => one.draining = Some(Draining::seen(ago(10))),
                 (Step::Undrain { .. }, Some(one)) => one.draining = None,
                 (Step::Renew { recipe, .. }, Some(one)) => dress(one, &recipe.transport),
                 (Step::MoveLeader { to, .. }, _) => {

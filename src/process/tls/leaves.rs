@@ -176,6 +176,8 @@ pub(in crate::process) struct CertificateCache {
 #[derive(Debug)]
 struct Made {
     from: Sides<(Option<AuthorityId>, Vec<AuthorityId>)>,
+    /// When they were made: before that, it was by a clock that was ahead and was set back.
+    since: Timestamp,
     until: Timestamp,
     credentials: Credentials,
 }
@@ -192,7 +194,9 @@ impl CertificateCache {
         let now = Timestamp::now();
         let from = Sides { peer: origin(&known.peer), client: origin(&known.client) };
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(made) = made.as_ref().filter(|made| made.from == from && now < made.until) {
+        if let Some(made) =
+            made.as_ref().filter(|made| made.from == from && (made.since..made.until).contains(&now))
+        {
             return Ok(made.credentials.clone());
         }
         let config = |side: Side| -> Result<_, TlsError> {
@@ -217,7 +221,8 @@ impl CertificateCache {
             peer: peer.map(|(config, _)| config),
             ..Credentials::default()
         };
-        *made = Some(Made { from, until: ends.unwrap_or(Timestamp::MAX), credentials: credentials.clone() });
+        let until = ends.unwrap_or(Timestamp::MAX);
+        *made = Some(Made { from, since: now, until, credentials: credentials.clone() });
         Ok(credentials)
     }
 }
