@@ -6,37 +6,30 @@
 
 mod act;
 mod compare;
+mod keeping;
 mod observe;
+mod patience;
 mod platform;
+#[cfg(test)]
+mod tests;
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    task::JoinHandle,
-    time::Instant,
-};
+use tokio::{task::JoinHandle, time::Instant};
 use tracing::{Instrument, debug, info, info_span, warn};
 
 pub use self::{
     act::StepError,
+    keeping::Kept,
     observe::{Clients, look},
     platform::{Observed, Platform},
 };
+use self::{keeping::Keeping, patience::Patience};
 use crate::{
     plan::{self, Decision, Policy, Step, World, divergence::Divergence, status::ClusterStatus},
     telemetry::metrics::Metrics,
 };
-
-/// How soon a wait is looked at again at first; each further look takes half as long again, up to what the plan says.
-const FIRST_LOOK: Duration = Duration::from_millis(150);
 
 /// Looks after one cluster.
 pub struct Engine<P> {
@@ -48,6 +41,7 @@ pub struct Engine<P> {
     divergence: Option<Divergence>,
     comparing: Option<JoinHandle<Divergence>>,
     published: Option<ClusterStatus>,
+    at_rest: bool,
     shown_at: Option<Instant>,
     patience: Patience,
     complaint: Option<String>,
@@ -88,6 +82,7 @@ impl<P: Platform> Engine<P> {
             divergence: None,
             comparing: None,
             published,
+            at_rest: false,
             shown_at: None,
             patience: Patience::default(),
             complaint: None,
@@ -97,7 +92,7 @@ impl<P: Platform> Engine<P> {
     /// Shares the right to keep connections with engines of other clusters: those that get no permit make them anew in
     /// every pass.
     pub fn sharing(mut self, kept: Kept) -> Self {
-        self.keeping.shared = Some(kept);
+        self.keeping = Keeping::sharing(kept);
         self
     }
 
@@ -119,8 +114,8 @@ impl<P: Platform> Engine<P> {
     pub async fn pass(&mut self) -> Result<Pass, P::Error> {
         let span = info_span!("pass");
         let pass = self.pass_in_span().instrument(span).await;
-        let settled = pass.as_ref().is_ok_and(|pass| matches!(pass.decision, Decision::Settled));
-        if !self.keeping.goes_on(settled) {
+        self.at_rest = pass.as_ref().is_ok_and(|pass| pass.decision == Decision::Settled);
+        if !self.keeping.goes_on(self.at_rest) {
             self.clients.hang_up();
         }
         pass
@@ -128,10 +123,7 @@ impl<P: Platform> Engine<P> {
 
     async fn pass_in_span(&mut self) -> Result<Pass, P::Error> {
         let started = Instant::now();
-        let (world, generation) = self.observe().await?;
-        let now = Timestamp::now();
-        self.collect_comparison(&world, now).await;
-        let mut decision = plan::decide(&world, now);
+        let (world, generation, now, mut decision) = self.decide().await?;
         let mut setback = None;
         let mut outcomes = Vec::new();
         for step in decision.steps() {
@@ -175,12 +167,35 @@ impl<P: Platform> Engine<P> {
         Ok(Pass { status, decision, outcomes, rest })
     }
 
+    /// Looks, and decides. While a cluster is at rest the word of others is good enough to see that it still is; whatever is
+    /// to be done is decided on what the members say themselves.
+    async fn decide(&mut self) -> Result<(World, Option<i64>, Timestamp, Decision), P::Error> {
+        let mut trusting = self.at_rest;
+        loop {
+            let (world, generation) = self.observe_with(trusting).await?;
+            let now = Timestamp::now();
+            self.collect_comparison(&world, now).await;
+            let decision = plan::decide(&world, now);
+            if !trusting || decision == Decision::Settled {
+                return Ok((world, generation, now, decision));
+            }
+            trusting = false;
+        }
+    }
+
     /// One look at everything a decision needs, and the generation of the spec it saw.
     ///
     /// # Errors
     /// When the platform can't be looked at.
     pub async fn observe(&mut self) -> Result<(World, Option<i64>), P::Error> {
-        let observed = self.platform.observe().await?;
+        self.observe_with(false).await
+    }
+
+    async fn observe_with(&mut self, trusting: bool) -> Result<(World, Option<i64>), P::Error> {
+        let mut observed = self.platform.observe().await?;
+        if !trusting {
+            observed.vouched.clear();
+        }
         let generation = observed.generation;
         let world = look(observed, &mut self.clients, self.policy, self.divergence.clone()).await;
         Ok((world, generation))
@@ -240,105 +255,5 @@ impl<P: Platform> Engine<P> {
                 }
             }
         }
-    }
-}
-
-/// Which clusters' connections to their members stay open from one pass to the next. An operator may have hundreds of
-/// clusters, and each connection takes 60 KiB.
-#[derive(Debug, Clone)]
-pub struct Kept {
-    busy: Arc<Semaphore>,
-    settled: Arc<AtomicBool>,
-}
-
-impl Kept {
-    /// Those of so many clusters that something happens to, and of none at rest.
-    pub fn new(busy: usize) -> Self {
-        Self { busy: Arc::new(Semaphore::new(busy)), settled: Arc::default() }
-    }
-
-    /// Whether those of clusters at rest do, too.
-    pub fn settled(&self, kept: bool) {
-        self.settled.store(kept, Ordering::Relaxed);
-    }
-}
-
-/// What one cluster has of that.
-#[derive(Debug, Default)]
-struct Keeping {
-    shared: Option<Kept>,
-    permit: Option<OwnedSemaphorePermit>,
-}
-
-impl Keeping {
-    /// Whether its connections stay open. One that is looked after alone keeps them while something happens to it.
-    fn goes_on(&mut self, settled: bool) -> bool {
-        let Some(shared) = &self.shared else { return !settled };
-        if settled {
-            self.permit = None;
-            return shared.settled.load(Ordering::Relaxed);
-        }
-        if self.permit.is_none() {
-            self.permit = Arc::clone(&shared.busy).try_acquire_owned().ok();
-        }
-        self.permit.is_some()
-    }
-}
-
-/// How long to rest between passes: shortly while something is about to happen, longer the longer it takes.
-#[derive(Debug, Default)]
-struct Patience {
-    waited: u32,
-}
-
-impl Patience {
-    fn rest(&mut self, decision: &Decision, settled: Duration) -> Duration {
-        match decision {
-            Decision::Act { .. } => {
-                self.waited = 0;
-                Duration::ZERO
-            }
-            Decision::Wait { again, .. } => {
-                let rest = FIRST_LOOK.mul_f64(1.5_f64.powi(self.waited.min(20).cast_signed()));
-                self.waited += 1;
-                rest.min(*again)
-            }
-            Decision::Settled => {
-                self.waited = 0;
-                settled
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const REST: Duration = Duration::from_secs(2);
-
-    #[test]
-    fn connections_are_kept_as_far_as_there_is_room() {
-        let room = Kept::new(1);
-        let [mut first, mut second] = [(); 2].map(|()| Keeping { shared: Some(room.clone()), permit: None });
-        assert_eq!([first.goes_on(false), second.goes_on(false)], [true, false]);
-        assert_eq!([first.goes_on(false), second.goes_on(false)], [true, false]);
-        assert_eq!([first.goes_on(true), second.goes_on(false)], [false, true]);
-        assert_eq!([first.goes_on(false), second.goes_on(false)], [false, true]);
-        room.settled(true);
-        assert_eq!([first.goes_on(true), second.goes_on(true)], [true, true]);
-        assert_eq!([first.goes_on(false), second.goes_on(true)], [true, true], "those at rest take no room");
-        let mut alone = Keeping::default();
-        assert_eq!([alone.goes_on(false), alone.goes_on(true)], [true, false]);
-    }
-
-    #[test]
-    fn a_wait_is_looked_at_soon_and_then_less_often() {
-        let mut patience = Patience::default();
-        let wait = Decision::Wait { operation: None, reason: String::new(), again: Duration::from_secs(1) };
-        let rests: Vec<_> = (0..8).map(|_| patience.rest(&wait, REST).as_millis()).collect();
-        assert_eq!(rests, [150, 225, 337, 506, 759, 1000, 1000, 1000]);
-        assert_eq!(patience.rest(&Decision::Settled, REST), REST);
-        assert_eq!(patience.rest(&wait, REST).as_millis(), 150);
     }
 }

@@ -1,6 +1,10 @@
 //! What a platform is: a few verbs about members. One machine and Kubernetes are two of them.
 
-use std::{collections::BTreeMap, error::Error, future::Future};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    error::Error,
+    future::Future,
+};
 
 use crate::{
     etcd::{Credentials, Endpoint},
@@ -38,6 +42,8 @@ pub struct Observed {
     pub credentials: Credentials,
     /// Where each of them is reached.
     pub endpoints: BTreeMap<MemberName, Endpoint>,
+    /// Those that somebody else sees serve, by asking the same `/readyz` again and again: on Kubernetes the kubelet.
+    pub vouched: BTreeSet<MemberName>,
 }
 
 /// The verbs. Each is done when its future is ready, and doing one again after a crash does no harm.

@@ -37,6 +37,8 @@ pub(super) struct Look {
     pub(super) endpoint: Option<Endpoint>,
     /// The snapshots on its volume.
     pub(super) snapshots: Vec<Snapshot>,
+    /// Whether the kubelet says that it serves.
+    pub(super) ready: bool,
 }
 
 /// How the Pod of a member differs from what its EtcdMember says: the operator ended between the two.
@@ -149,12 +151,14 @@ impl KubernetesPlatform {
         let incarnation = incarnation::incarnation(&facts);
         self.record_start(member, guard.as_ref()).await;
         let transport = &member.object.spec.transport;
+        let ready = pod.as_ref().is_some_and(|pod| !pod.identity.deleting && pod.ready.is);
         let endpoint = pod.and_then(|pod| pod.address.clone()).map(|address| Endpoint {
             client_url: url(&address, transport.client.listen, CLIENT_PORT, CLIENT_TLS_PORT),
             peer_url: url(&address, transport.peer.listen, PEER_PORT, PEER_TLS_PORT),
             metrics_url: Some(guards::url(Scheme::Http, &address, METRICS_PORT)),
         });
-        Look { incarnation, endpoint, snapshots: guard.map(|guard| guard.snapshots).unwrap_or_default() }
+        let snapshots = guard.map(|guard| guard.snapshots).unwrap_or_default();
+        Look { incarnation, endpoint, snapshots, ready }
     }
 
     /// Writes down that etcd was started on a member's volume, for the time when its guard can't say so. Those that

@@ -1,7 +1,7 @@
 //! One cluster on Kubernetes: the verbs of the engine, carried out on its objects.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex},
     time::Instant,
 };
@@ -286,8 +286,12 @@ impl Platform for KubernetesPlatform {
         let mut incarnations = Vec::new();
         let mut endpoints = BTreeMap::new();
         let mut snapshots = Vec::new();
-        for Look { incarnation, endpoint, snapshots: kept } in looks {
+        let mut vouched = BTreeSet::new();
+        for Look { incarnation, endpoint, snapshots: kept, ready } in looks {
             snapshots.extend(kept);
+            if ready {
+                vouched.insert(incarnation.name.clone());
+            }
             if let Some(endpoint) = endpoint {
                 endpoints.insert(incarnation.name.clone(), endpoint);
             }
@@ -323,6 +327,7 @@ impl Platform for KubernetesPlatform {
             left,
             domain: Some(domain),
             endpoints,
+            vouched,
         })
     }
 

@@ -21,7 +21,7 @@ pub mod state;
 mod tls;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -182,6 +182,7 @@ impl ProcessPlatform {
             left: Vec::new(),
             domain: None,
             endpoints,
+            vouched: BTreeSet::new(),
         };
         Ok((observed, accepted.renewed))
     }
