@@ -77,19 +77,19 @@ impl MemberClient {
     ///
     /// # Errors
     /// When Status fails.
-    pub async fn report(&self) -> Result<Report> {
-        self.described(self.ready()).await
+    pub fn report(&self) -> impl Future<Output = Result<Report>> + Send {
+        self.described(false)
     }
 
     /// The same of a member that is known to be ready, as far as a voter that knows a leader can be.
     ///
     /// # Errors
     /// As [`Self::report`].
-    pub async fn report_of_ready(&self) -> Result<Report> {
-        self.described(std::future::ready(true)).await
+    pub fn report_of_ready(&self) -> impl Future<Output = Result<Report>> + Send {
+        self.described(true)
     }
 
-    async fn described(&self, ready: impl Future<Output = bool>) -> Result<Report> {
+    async fn described(&self, vouched: bool) -> Result<Report> {
         let status = self
             .grpc(Call::Status, |mut connection| async move { connection.maintenance.status().await })
             .await?;
@@ -98,7 +98,7 @@ impl MemberClient {
         let serving = leader.is_some() && !status.is_learner();
         // The text differs by version, so it is only a hint; alarms need a quorum and are not served by learners.
         let alarmed = serving && status.errors().iter().any(|one| one.contains("alarm"));
-        let (ready, alarms) = tokio::join!(async { serving && ready.await }, async {
+        let (ready, alarms) = tokio::join!(async { serving && (vouched || self.ready().await) }, async {
             if alarmed { self.alarms().await.unwrap_or_default() } else { Vec::new() }
         },);
         // etcd 3.5 raises CORRUPT for member 0 when it can't tell whose data is bad: it concerns every member.

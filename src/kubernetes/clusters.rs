@@ -12,9 +12,10 @@ use tokio::{
 use tracing::{Instrument, error, info, info_span, warn};
 
 use super::{
+    error::KubernetesError,
     events::Story,
     pause::BackOff,
-    platform::{KubernetesError, KubernetesPlatform, Shared},
+    platform::{KubernetesPlatform, Shared},
     store::Key,
     watch::Bell,
 };

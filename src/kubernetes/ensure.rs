@@ -4,11 +4,7 @@ use k8s_openapi::api::{core::v1::Service, policy::v1::PodDisruptionBudget};
 use kube::ResourceExt;
 
 use super::{
-    labels,
-    owned::applied,
-    platform::{KubernetesError, KubernetesPlatform},
-    render,
-    views::ObjectView,
+    error::KubernetesError, labels, owned::applied, platform::KubernetesPlatform, render, views::ObjectView,
 };
 use crate::plan::{ClusterState, transport::Listen};
 

@@ -9,10 +9,11 @@ use jiff::Timestamp;
 use kube::ResourceExt;
 
 use super::{
+    error::KubernetesError,
     guards,
     incarnation::{self, Facts},
     labels,
-    platform::{KubernetesError, KubernetesPlatform, formed},
+    platform::{KubernetesPlatform, formed},
     render,
     views::{ClaimView, MemberView, PodView},
 };

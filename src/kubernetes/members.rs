@@ -13,9 +13,10 @@ use tokio::{
 use tracing::{info, warn};
 
 use super::{
+    error::KubernetesError,
     incarnation,
     pause::BackOff,
-    platform::{self, KubernetesError, Shared},
+    platform::{self, Shared},
     render::{self, Surroundings},
     store::Key,
     tls,

@@ -8,8 +8,9 @@ use serde_json::{Map, Value, json};
 use tracing::info;
 
 use super::{
+    error::KubernetesError,
     labels, patch,
-    platform::{KubernetesError, KubernetesPlatform},
+    platform::KubernetesPlatform,
     render::{self, Soft, Surroundings},
     views::{MemberView, PodView},
 };

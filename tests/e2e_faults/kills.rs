@@ -48,7 +48,7 @@ fn a_life_ends_after_each_write_under_tls() {
 
 #[test]
 fn a_life_ends_before_its_second_write_and_answers_get_lost() {
-    let world = World::new("quorate-kill-before");
+    let world = World::under_tls("quorate-kill-before");
     // What a life does after it did not hear of its first write is what the next one, which never made it, would do.
     let script =
         |life: usize| Script { lost: life.is_multiple_of(3).then_some(1), ..Script::dying(2, false) };

@@ -14,11 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::supply;
 use crate::{
     api::{EtcdCluster, Given, IssuerRef, Tls},
-    kubernetes::{
-        labels,
-        platform::{KubernetesError, KubernetesPlatform},
-        render,
-    },
+    kubernetes::{error::KubernetesError, labels, platform::KubernetesPlatform, render},
     plan::Side,
 };
 

@@ -9,6 +9,7 @@
 //!
 //! The cluster's pass keeps the authorities and the Secret for clients; the upkeep of a member keeps the member's own.
 
+mod given;
 mod issuers;
 mod leaves;
 mod secrets;
@@ -30,8 +31,9 @@ pub use talk::TalkError;
 pub(super) use talk::{Own, Talk};
 
 use super::{
+    error::KubernetesError,
     labels,
-    platform::{KubernetesError, KubernetesPlatform, Shared},
+    platform::{KubernetesPlatform, Shared},
     render::{self, Held},
     views::MemberView,
 };

@@ -2,23 +2,23 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use jiff::Timestamp;
 use kube::ResourceExt;
 
 use super::{
-    authorities, is_own,
+    authorities,
+    given::Reader,
     leaves::{Files, Ready},
     talk::Own,
 };
 use crate::{
-    api::{EtcdCluster, Given as Place, Tls},
+    api::{EtcdCluster, Tls},
     kubernetes::{
         labels,
         platform::Shared,
         render::{self, Held},
         views::MemberView,
     },
-    pki::{Authorities, Given, Issued},
+    pki::{Authorities, Issued},
     plan::{
         Side,
         certificates::LeafFacts,
@@ -90,7 +90,7 @@ impl Supply {
         let namespace = cluster.namespace().unwrap_or_default();
         let members = shared.hands.stores.members_of(&namespace, &cluster.name_any());
         let supply = match Tls::given(cluster.spec.tls.as_ref(), side) {
-            Some(place) => given(shared, cluster, side, &place, age).await,
+            Some(place) => Reader { shared, cluster, age }.given(side, &place).await,
             None => {
                 let uid = cluster.uid().unwrap_or_default();
                 let own = authorities(shared, &namespace, &cluster.name_any(), &uid, side, age).await;
@@ -98,93 +98,6 @@ impl Supply {
             }
         };
         supply.among(&members, side)
-    }
-}
-
-/// Reads what others keep.
-async fn given(shared: &Shared, cluster: &EtcdCluster, side: Side, place: &Place, age: Duration) -> Supply {
-    let name = cluster.name_any();
-    let (members, clients) = match place {
-        Place::Secrets { members, clients } => (members.clone(), clients.clone()),
-        Place::Issuer(_) if side == Side::Client => {
-            (labels::issued_secret(&name, side), labels::issued_client_secret(&name))
-        }
-        Place::Issuer(_) => (labels::issued_secret(&name, side), labels::issued_secret(&name, side)),
-    };
-    let maker = |secret: &str| match place {
-        Place::Secrets { .. } => "make it, with ca.crt, tls.crt and tls.key".to_owned(),
-        Place::Issuer(_) => format!("cert-manager makes it: see kubectl describe certificate {secret}"),
-    };
-    let now = Timestamp::now();
-    let unusable = |why| Supply { authorities: Authorities::unusable(why), given: true, ..Supply::default() };
-    let held = match held(shared, cluster, &members, age).await {
-        Ok(Some(held)) => held,
-        Ok(None) => return unusable(format!("Secret {members} is missing: {}", maker(&members))),
-        Err(why) => return unusable(why),
-    };
-    let found = Given::of(&held, now);
-    let names = names(cluster, &shared.cluster_domain, side);
-    let mut problem = found.lacks(&names, true, side == Side::Peer);
-    if let Some(why) = &problem {
-        problem = Some(format!("Secret {members}: {why}"));
-    }
-    let mut supply = Supply { given: true, ..Supply::default() };
-    if side == Side::Client && !(members == clients && found.authorities.issuer().is_some()) {
-        match clients_of(shared, cluster, &held, (&clients, age), &maker(&clients), now).await {
-            Ok(leaf) => supply.clients = Some(leaf),
-            Err(why) => _ = problem.get_or_insert(why),
-        }
-    }
-    if problem.is_none() {
-        supply.members = found.leaf;
-    }
-    let authorities = found.authorities.kept_in(&format!("Secret {members}"));
-    supply.authorities = match problem {
-        Some(why) => authorities.or_problem(why),
-        None => authorities,
-    };
-    supply
-}
-
-/// The certificate that clients show, beside whom members trust.
-async fn clients_of(
-    shared: &Shared,
-    cluster: &EtcdCluster,
-    members: &Held,
-    (name, age): (&str, Duration),
-    maker: &str,
-    now: Timestamp,
-) -> Result<(LeafFacts, Issued), String> {
-    let own = held(shared, cluster, name, age)
-        .await?
-        .ok_or_else(|| format!("Secret {name} is missing: {maker}"))?;
-    let mut entries = own;
-    // Whom members trust is said in one place.
-    entries.remove("ca.crt");
-    entries.extend(members.get("ca.crt").map(|text| ("ca.crt".to_owned(), text.clone())));
-    let found = Given::of(&entries, now);
-    let problem = found.authorities.observed().problem.or_else(|| found.lacks(&[], false, true));
-    match (problem, found.leaf) {
-        (None, Some(leaf)) => Ok(leaf),
-        (Some(why), _) => Err(format!("Secret {name}: {why}")),
-        (None, None) => Err(format!("Secret {name}: tls.crt is that of an authority, not of a client")),
-    }
-}
-
-/// What a Secret of others holds.
-async fn held(
-    shared: &Shared,
-    cluster: &EtcdCluster,
-    name: &str,
-    age: Duration,
-) -> Result<Option<Held>, String> {
-    let namespace = cluster.namespace().unwrap_or_default();
-    match shared.secrets.get(&shared.hands, &namespace, name, age).await {
-        Ok(Some(secret)) if is_own(&secret, &cluster.uid().unwrap_or_default()) => {
-            Err(format!("Secret {name} is one that the operator makes itself; name another one"))
-        }
-        Ok(secret) => Ok(secret.map(|secret| secret.held)),
-        Err(error) => Err(format!("Secret {name} can't be read: {error}")),
     }
 }
 
