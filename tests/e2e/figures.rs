@@ -185,7 +185,11 @@ fn a_deleted_pod_beside_one_of_a_stateful_set() {
 
 fn one_idle_cluster_costs_nothing(place: &Place) {
     let (before, used) = (operator::calls(&place.kubectl), operator::used());
+    let asked = |call| operator::asked(&place.kubectl, call);
+    let (status, ready) = (asked("status"), asked("ready"));
     std::thread::sleep(SECONDS(60));
+    assert!(asked("status") > status, "members are looked at");
+    assert_eq!(asked("ready"), ready, "the kubelet asks whether they serve");
     let made = operator::between(&before, &operator::calls(&place.kubectl));
     let ticks = operator::used().ticks - used.ticks;
     println!("idle for a minute: calls {made:?}, processor {:.2} s", ticks as f64 / 100.0);

@@ -9,17 +9,32 @@ const SYSTEM: &str = "quorate-system";
 
 /// Calls to the API server by verb and resource, as the replica that leads counted them since it started.
 pub fn calls(kubectl: &Namespace) -> BTreeMap<(String, String), u64> {
-    let metrics = metrics(kubectl);
     let mut calls = BTreeMap::new();
-    for line in metrics.lines().filter(|line| line.starts_with("quorate_kubernetes_calls_total{")) {
-        let label = |name: &str| {
-            let rest = line.split(&format!("{name}=\"")).nth(1)?;
-            rest.split('"').next().map(str::to_owned)
-        };
-        let count: u64 = line.rsplit(' ').next().unwrap().parse().unwrap();
-        *calls.entry((label("verb").unwrap(), label("kind").unwrap())).or_default() += count;
+    for line in lines(&metrics(kubectl), "quorate_kubernetes_calls_total{") {
+        let of = (label(line, "verb").unwrap(), label(line, "kind").unwrap());
+        *calls.entry(of).or_default() += count(line);
     }
     calls
+}
+
+/// How often any member was asked by a call of this kind, as the replica that leads counted it since it started.
+pub fn asked(kubectl: &Namespace, call: &str) -> u64 {
+    let metrics = metrics(kubectl);
+    let all = lines(&metrics, "quorate_etcd_request_duration_seconds_count{");
+    all.filter(|line| label(line, "call").as_deref() == Some(call)).map(count).sum()
+}
+
+fn lines<'m>(metrics: &'m str, beginning: &'m str) -> impl Iterator<Item = &'m str> {
+    metrics.lines().filter(move |line| line.starts_with(beginning))
+}
+
+fn label(line: &str, name: &str) -> Option<String> {
+    let rest = line.split(&format!("{name}=\"")).nth(1)?;
+    rest.split('"').next().map(str::to_owned)
+}
+
+fn count(line: &str) -> u64 {
+    line.rsplit(' ').next().unwrap().parse().unwrap()
 }
 
 /// What was counted between two looks.
