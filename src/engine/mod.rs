@@ -2,7 +2,7 @@
 //!
 //! The engine adds what the members say of themselves to what the platform sees, hands the whole to
 //! [`plan`](crate::plan), carries the steps out through the same platform and the members' clients, and publishes the
-//! status. It decides nothing itself, and remembers nothing that a decision depends on.
+//! status. It decides nothing itself, and remembers nothing that a step depends on.
 
 mod act;
 mod compare;

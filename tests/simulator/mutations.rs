@@ -216,26 +216,8 @@ impl Mutation {
                     }
                 }
             }
-            Mutation::RoundSkipped => {
-                for step in steps.iter_mut() {
-                    if let Step::Renew { recipe, .. } = step
-                        && recipe.transport.peer.listen == Listen::Both
-                        && world.desired.tls.peer == Source::Managed
-                    {
-                        recipe.transport.peer.listen = Listen::Tls;
-                    }
-                }
-            }
-            Mutation::ClientRoundSkipped => {
-                for step in steps.iter_mut() {
-                    if let Step::Renew { recipe, .. } = step
-                        && recipe.transport.client.listen == Listen::Both
-                        && world.desired.tls.client == Source::Managed
-                    {
-                        recipe.transport.client.listen = Listen::Tls;
-                    }
-                }
-            }
+            Mutation::RoundSkipped => skip_round(steps, world, Side::Peer),
+            Mutation::ClientRoundSkipped => skip_round(steps, world, Side::Client),
             Mutation::TrustReplaced => {
                 for step in steps.iter_mut() {
                     if let Step::Renew { recipe, .. } = step
@@ -402,5 +384,17 @@ fn mistake_leader(world: &mut World) {
     for report in world.incarnations.iter_mut().filter_map(|one| one.report.as_mut()) {
         let other = list.iter().find(|one| !one.learner && Some(one.id) != report.leader);
         report.leader = report.leader.and(other.map(|one| one.id));
+    }
+}
+
+/// Leaves out the round of a move to TLS in which a side listens in both ways.
+fn skip_round(steps: &mut [Step], world: &World, side: Side) {
+    for step in steps {
+        if let Step::Renew { recipe, .. } = step {
+            let listen = &mut recipe.transport.get_mut(side).listen;
+            if *listen == Listen::Both && *world.desired.tls.get(side) == Source::Managed {
+                *listen = Listen::Tls;
+            }
+        }
     }
 }
