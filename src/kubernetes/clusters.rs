@@ -36,7 +36,8 @@ const LIMIT: Duration = Duration::from_secs(45);
 /// How many clusters that something happens to keep the connections to their members between two passes. When hundreds are
 /// made at once, all of theirs would take most of the operator's memory.
 const BUSY: usize = 8;
-/// Up to how many clusters in all those at rest do, too: most of a look at one are handshakes of TLS, and 3 MiB are little.
+/// Up to how many clusters in all those at rest do, too, and those to guards are kept as well: most of a look at a cluster is
+/// connecting, and 5 MiB are little.
 const FEW: usize = 20;
 /// The least time between the beginnings of two passes over one cluster: its objects change in flurries.
 const BREATH: Duration = Duration::from_millis(50);
@@ -95,7 +96,9 @@ pub async fn run(
             let handle = tasks.spawn(task.look_after().instrument(span));
             known.insert(key, (uid, handle));
         }
-        connected.settled(known.len() <= FEW);
+        let few = known.len() <= FEW;
+        connected.settled(few);
+        shared.guards.keep(few);
     }
 }
 

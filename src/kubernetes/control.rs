@@ -10,13 +10,14 @@ use tracing::info;
 
 use super::{
     Context, RunError, clusters, events,
+    guards::Guards,
     hands::Hands,
     members,
     platform::Shared,
     tls::Secrets,
     watch::{self, Bell, Stores, Synced},
 };
-use crate::{etcd::http::Http, telemetry::health::Stage};
+use crate::telemetry::health::Stage;
 
 /// Runs until a task ends, which none does unless it panicked. Everything stops when the future is dropped.
 pub(super) async fn run(context: Context) -> Result<(), RunError> {
@@ -38,7 +39,7 @@ pub(super) async fn run(context: Context) -> Result<(), RunError> {
         events::channel(context.client.clone(), &context.identity, Arc::clone(&context.metrics));
     let shared = Arc::new(Shared {
         hands: Hands::new(context.client, stores),
-        http: Http::new(),
+        guards: Guards::default(),
         image: context.image,
         cluster_domain: context.cluster_domain,
         secrets: Secrets::default(),

@@ -1,6 +1,10 @@
 //! Talking to the guards in the members' Pods.
 
-use std::{net::IpAddr, time::Duration};
+use std::{
+    net::IpAddr,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 use jiff::Timestamp;
 
@@ -55,71 +59,94 @@ pub fn url(scheme: Scheme, address: &str, port: u16) -> String {
     }
 }
 
-/// What the guard in a Pod says; `None` when it does not answer, or not in words that are known.
-pub async fn state(http: &Http, pod: &PodView) -> Option<GuardState> {
-    ask(http, pod).await.map(|(state, _)| state)
+/// What guards are asked and told with.
+#[derive(Debug)]
+pub struct Guards {
+    once: Http,
+    kept: Http,
+    keep: AtomicBool,
 }
 
-/// The same, with the time that it was there then.
-pub async fn ask(http: &Http, pod: &PodView) -> Option<(GuardState, Option<Timestamp>)> {
-    let address = pod.address.as_ref().filter(|_| pod.container.running.is_some())?;
-    let reply =
-        http.get(&format!("{}/state", url(Scheme::Http, address, GUARD_PORT)), DEADLINE).await.ok()?;
-    let state = (reply.status == 200).then(|| serde_json::from_slice(&reply.body).ok()).flatten()?;
-    Some((state, reply.date))
+impl Default for Guards {
+    fn default() -> Self {
+        Self { once: Http::new(), kept: Http::keeping(), keep: AtomicBool::new(false) }
+    }
 }
 
-/// Gives the word to start for the first time.
-///
-/// # Errors
-/// When the guard can't be reached, or has a reason against it.
-pub async fn start(
-    http: &Http,
-    pod: Option<&PodView>,
-    name: &str,
-    uid: &str,
-    admission: &Admission,
-) -> Result<(), GuardError> {
-    let body = serde_json::to_vec(&Start { admission: admission.clone() }).unwrap_or_default();
-    tell(http, pod, name, uid, "start", body).await
-}
+impl Guards {
+    /// Whether connections are kept for the next time that a guard is asked.
+    pub fn keep(&self, keep: bool) {
+        self.keep.store(keep, Ordering::Relaxed);
+    }
 
-/// Has a snapshot of the data taken and kept on the member's volume.
-///
-/// # Errors
-/// As [`start`].
-pub async fn snapshot(
-    http: &Http,
-    pod: Option<&PodView>,
-    name: &str,
-    uid: &str,
-    to: Minor,
-) -> Result<(), GuardError> {
-    let body = serde_json::to_vec(&TakeSnapshot { to }).unwrap_or_default();
-    tell(http, pod, name, uid, "snapshot", body).await
-}
+    /// What the guard in a Pod says; `None` when it does not answer, or not in words that are known.
+    pub async fn state(&self, pod: &PodView) -> Option<GuardState> {
+        self.ask(pod).await.map(|(state, _)| state)
+    }
 
-async fn tell(
-    http: &Http,
-    pod: Option<&PodView>,
-    name: &str,
-    uid: &str,
-    what: &'static str,
-    body: Vec<u8>,
-) -> Result<(), GuardError> {
-    let address =
-        pod.and_then(|pod| pod.address.as_ref()).ok_or_else(|| GuardError::NoAddress(name.to_owned()))?;
-    let reply = http
-        .post(&format!("{}/{what}", url(Scheme::Http, address, GUARD_PORT)), uid, body, DEADLINE)
-        .await
-        .map_err(|source| GuardError::Silent { member: name.to_owned(), source })?;
-    match reply.status {
-        200..=299 => Ok(()),
-        404 => Err(GuardError::Older(name.to_owned())),
-        _ => Err(GuardError::Refused {
-            member: name.to_owned(),
-            what,
-            why: String::from_utf8_lossy(&reply.body).into_owned(),
-        }),
+    /// The same, with the time that it was there then.
+    pub async fn ask(&self, pod: &PodView) -> Option<(GuardState, Option<Timestamp>)> {
+        let address = pod.address.as_ref().filter(|_| pod.container.running.is_some())?;
+        let http = if self.keep.load(Ordering::Relaxed) { &self.kept } else { &self.once };
+        let reply =
+            http.get(&format!("{}/state", url(Scheme::Http, address, GUARD_PORT)), DEADLINE).await.ok()?;
+        let state = (reply.status == 200).then(|| serde_json::from_slice(&reply.body).ok()).flatten()?;
+        Some((state, reply.date))
+    }
+
+    /// Gives the word to start for the first time.
+    ///
+    /// # Errors
+    /// When the guard can't be reached, or has a reason against it.
+    pub async fn start(
+        &self,
+        pod: Option<&PodView>,
+        name: &str,
+        uid: &str,
+        admission: &Admission,
+    ) -> Result<(), GuardError> {
+        let body = serde_json::to_vec(&Start { admission: admission.clone() }).unwrap_or_default();
+        self.tell(pod, name, uid, "start", body).await
+    }
+
+    /// Has a snapshot of the data taken and kept on the member's volume.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub async fn snapshot(
+        &self,
+        pod: Option<&PodView>,
+        name: &str,
+        uid: &str,
+        to: Minor,
+    ) -> Result<(), GuardError> {
+        let body = serde_json::to_vec(&TakeSnapshot { to }).unwrap_or_default();
+        self.tell(pod, name, uid, "snapshot", body).await
+    }
+
+    async fn tell(
+        &self,
+        pod: Option<&PodView>,
+        name: &str,
+        uid: &str,
+        what: &'static str,
+        body: Vec<u8>,
+    ) -> Result<(), GuardError> {
+        let address =
+            pod.and_then(|pod| pod.address.as_ref()).ok_or_else(|| GuardError::NoAddress(name.to_owned()))?;
+        let reply = self
+            .once
+            .post(&format!("{}/{what}", url(Scheme::Http, address, GUARD_PORT)), uid, body, DEADLINE)
+            .await
+            .map_err(|source| GuardError::Silent { member: name.to_owned(), source })?;
+        match reply.status {
+            200..=299 => Ok(()),
+            404 => Err(GuardError::Older(name.to_owned())),
+            _ => Err(GuardError::Refused {
+                member: name.to_owned(),
+                what,
+                why: String::from_utf8_lossy(&reply.body).into_owned(),
+            }),
+        }
     }
 }

@@ -115,7 +115,7 @@ impl KubernetesPlatform {
         let name = &member.identity.name;
         let (pod, claim) = (self.pod(name), self.claim(name));
         let answer = match &pod {
-            Some(pod) if !pod.identity.deleting => guards::ask(&self.shared.http, pod).await,
+            Some(pod) if !pod.identity.deleting => self.shared.guards.ask(pod).await,
             _ => None,
         };
         let now = Timestamp::now();

@@ -18,6 +18,7 @@ use super::{
     pause::BackOff,
     platform::{self, Shared},
     render::{self, Surroundings},
+    slim::{PersistentVolumeClaim, Pod},
     store::Key,
     tls,
     upkeep::{self, Upkeep},
@@ -142,7 +143,7 @@ async fn look_after(shared: &Shared, (namespace, name): &Key) -> Result<(), Kube
             Upkeep::MakeClaim => {
                 if let Some(claim) = render::claim(&member.object) {
                     made(
-                        shared.hands.make_claim(&claim).await,
+                        shared.hands.make::<PersistentVolumeClaim>(&claim).await,
                         shared,
                         &member.object.spec.cluster,
                         namespace,
@@ -160,14 +161,20 @@ async fn look_after(shared: &Shared, (namespace, name): &Key) -> Result<(), Kube
                     member_image_pull_policy: None,
                 };
                 let pod = render::pod(&member.object, started, &around)?;
-                made(shared.hands.make_pod(&pod).await, shared, &member.object.spec.cluster, namespace, name)
-                    .await?;
+                made(
+                    shared.hands.make::<Pod>(&pod).await,
+                    shared,
+                    &member.object.spec.cluster,
+                    namespace,
+                    name,
+                )
+                .await?;
                 info!(member = name, namespace, "its Pod is made");
             }
             Upkeep::DeletePod { why, .. } => {
                 info!(member = name, namespace, why, "its Pod ended for good and is made anew");
                 if let Some(pod) = &pod {
-                    shared.hands.delete_pod(&pod.identity).await?;
+                    shared.hands.delete::<Pod>(&pod.identity).await?;
                 }
             }
         }

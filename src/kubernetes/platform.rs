@@ -13,6 +13,7 @@ use tokio::sync::Notify;
 use super::{
     error::KubernetesError,
     events::Teller,
+    guards::Guards,
     hands::Hands,
     labels,
     soften::Refused,
@@ -24,7 +25,6 @@ use super::{
 };
 use crate::{
     api::{EtcdCluster, KIND},
-    etcd::http::Http,
     plan::{ClusterId, MemberName},
     telemetry::{health::Health, metrics::Metrics},
 };
@@ -33,8 +33,8 @@ use crate::{
 pub struct Shared {
     /// What writes, and what the watches have shown.
     pub hands: Hands,
-    /// For the guards.
-    pub http: Http,
+    /// What the members' guards are asked with.
+    pub guards: Guards,
     /// The operator's own image.
     pub image: String,
     /// The domain of the Kubernetes cluster.

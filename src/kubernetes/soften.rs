@@ -12,9 +12,10 @@ use super::{
     labels, patch,
     platform::KubernetesPlatform,
     render::{self, Soft, Surroundings},
+    slim::Pod,
     views::{MemberView, PodView},
 };
-use crate::api::EtcdCluster;
+use crate::api::{EtcdCluster, EtcdMember};
 
 /// A change that the API server did not take while the Pod runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,7 +88,10 @@ impl KubernetesPlatform {
             return Ok(());
         }
         let change = patch::replacing(&json!(made_from), json!(template));
-        Ok(self.hands().change_member(&member.identity, json!({ "spec": { "podTemplate": change } })).await?)
+        Ok(self
+            .hands()
+            .change::<EtcdMember>(&member.identity, json!({ "spec": { "podTemplate": change } }))
+            .await?)
     }
 
     /// Why a member has to be made anew for what can be changed in place elsewhere; `None` when it has not.
@@ -131,7 +135,7 @@ impl KubernetesPlatform {
         if !resized.is_empty() {
             self.hands().resize_pod(&pod.identity, resources(&made, &resized)).await?;
         }
-        self.hands().change_pod(&pod.identity, marks(&made, wanted, &has)).await?;
+        self.hands().change::<Pod>(&pod.identity, marks(&made, wanted, &has)).await?;
         info!(member = member.identity.name, "its Pod was changed while it runs, as spec.podTemplate says");
         Ok(())
     }

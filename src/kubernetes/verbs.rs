@@ -12,16 +12,17 @@ use serde_json::json;
 
 use super::{
     error::KubernetesError,
-    guards, labels,
+    labels,
     look::Look,
     patch,
     platform::{KubernetesPlatform, formed},
     render,
+    slim::{PersistentVolumeClaim, Pod},
     store::Identity,
     views::{ClaimView, MemberView},
 };
 use crate::{
-    api::EtcdMemberSpec,
+    api::{EtcdMember, EtcdMemberSpec},
     engine::{Observed, Platform},
     member::guard::words::{GuardState, Phase},
     pki::Authorities,
@@ -116,7 +117,7 @@ impl Platform for KubernetesPlatform {
     ) -> Result<(), KubernetesError> {
         let cluster = self.cluster()?;
         let member = render::member_spec(&cluster, name, serial, recipe, admission.cloned());
-        match self.hands().make_member(&member).await {
+        match self.hands().make::<EtcdMember>(&member).await {
             // Made by this very step, whose answer got lost: the fresh read shows it at the next look.
             Err(error) if error.already_exists() => {
                 self.hands().refresh(&self.namespace, &self.name, &name.0).await?;
@@ -140,7 +141,7 @@ impl Platform for KubernetesPlatform {
         let member = self.known(name)?;
         let now = format!("{:.0}", Timestamp::now());
         let change = json!({ "spec": { "admission": admission, "admitted": now } });
-        Ok(self.hands().change_member(&member.identity, change).await?)
+        Ok(self.hands().change::<EtcdMember>(&member.identity, change).await?)
     }
 
     async fn start(&self, name: &MemberName, _check: bool) -> Result<(), KubernetesError> {
@@ -150,13 +151,13 @@ impl Platform for KubernetesPlatform {
         };
         let pod = self.pod(&name.0);
         let waiting = match &pod {
-            Some(pod) => guards::state(&self.shared.http, pod).await,
+            Some(pod) => self.shared.guards.state(pod).await,
             None => None,
         };
         match (waiting, &member.object.spec.admission) {
             (Some(GuardState { phase: Phase::Waiting, .. }), Some(admission)) => {
                 let uid = &member.identity.uid;
-                Ok(guards::start(&self.shared.http, pod.as_deref(), &name.0, uid, admission).await?)
+                Ok(self.shared.guards.start(pod.as_deref(), &name.0, uid, admission).await?)
             }
             // It went on meanwhile.
             (Some(GuardState { phase: Phase::Running | Phase::Resolving | Phase::Stopping, .. }), _) => {
@@ -171,7 +172,7 @@ impl Platform for KubernetesPlatform {
     async fn stop(&self, name: &MemberName) -> Result<(), KubernetesError> {
         let pod = self.pod(&self.known(name)?.identity.name).filter(|pod| !pod.identity.deleting);
         match pod {
-            Some(pod) => Ok(self.hands().delete_pod(&pod.identity).await?),
+            Some(pod) => Ok(self.hands().delete::<Pod>(&pod.identity).await?),
             None => Ok(()),
         }
     }
@@ -200,7 +201,7 @@ impl Platform for KubernetesPlatform {
             let transport = render::transport_annotation(&recipe.transport);
             let marks = json!({ labels::VERSION: recipe.version, labels::TRANSPORT: transport });
             let change = json!({ "metadata": { "annotations": marks } });
-            self.hands().change_claim(&claim.identity, change).await?;
+            self.hands().change::<PersistentVolumeClaim>(&claim.identity, change).await?;
         }
         if old != new {
             // A merge keeps what it does not name, so each field is emptied where it is not wanted any more.
@@ -210,7 +211,7 @@ impl Platform for KubernetesPlatform {
             if let Some(fields) = change.as_object_mut() {
                 fields.insert("draining".to_owned(), json!(since));
             }
-            self.hands().change_member(&member.identity, json!({ "spec": change })).await?;
+            self.hands().change::<EtcdMember>(&member.identity, json!({ "spec": change })).await?;
         }
         self.stop(name).await
     }
@@ -218,7 +219,7 @@ impl Platform for KubernetesPlatform {
     async fn snapshot(&self, name: &MemberName, to: Minor) -> Result<(), KubernetesError> {
         let (member, pod) = (self.known(name)?, self.pod(&name.0));
         let uid = &member.identity.uid;
-        Ok(guards::snapshot(&self.shared.http, pod.as_deref(), &name.0, uid, to).await?)
+        Ok(self.shared.guards.snapshot(pod.as_deref(), &name.0, uid, to).await?)
     }
 
     async fn drain(&self, name: &MemberName, draining: bool) -> Result<(), KubernetesError> {
@@ -228,7 +229,7 @@ impl Platform for KubernetesPlatform {
             true => json!({ "draining": now }),
             false => json!({ "draining": null, "returned": now }),
         };
-        Ok(self.hands().change_member(&member.identity, json!({ "spec": change })).await?)
+        Ok(self.hands().change::<EtcdMember>(&member.identity, json!({ "spec": change })).await?)
     }
 
     /// Deleted in an order that can be taken up again after a crash at any place: the EtcdMember, which brings the next
@@ -247,7 +248,7 @@ impl Platform for KubernetesPlatform {
             }
             if !member.object.spec.discarded {
                 self.hands()
-                    .change_member(&member.identity, json!({ "spec": { "discarded": true } }))
+                    .change::<EtcdMember>(&member.identity, json!({ "spec": { "discarded": true } }))
                     .await?;
             }
         }
@@ -255,13 +256,13 @@ impl Platform for KubernetesPlatform {
             .claim(&name.0)
             .filter(|claim| claim.cluster_uid.as_deref() == Some(self.uid()) && !claim.identity.deleting)
         {
-            self.hands().delete_claim(&claim.identity).await?;
+            self.hands().delete::<PersistentVolumeClaim>(&claim.identity).await?;
         }
         if let Some(pod) = self.pod(&name.0).filter(|pod| !pod.identity.deleting) {
-            self.hands().delete_pod(&pod.identity).await?;
+            self.hands().delete::<Pod>(&pod.identity).await?;
         }
         if let Some(member) = self.member(name) {
-            self.hands().delete_member(&member.identity).await?;
+            self.hands().delete::<EtcdMember>(&member.identity).await?;
         }
         Ok(())
     }
@@ -337,7 +338,7 @@ impl KubernetesPlatform {
                 "labels": { labels::CLUSTER_UID: self.uid() },
                 "annotations": { labels::TRANSPORT: render::transport_annotation(transport) },
             }});
-            self.hands().change_claim(&claim.identity, change).await?;
+            self.hands().change::<PersistentVolumeClaim>(&claim.identity, change).await?;
         }
         let name = MemberName(claim.identity.name.clone());
         let version = claim.version.as_ref().and_then(|text| text.parse().ok()).unwrap_or(desired.version);
@@ -349,7 +350,7 @@ impl KubernetesPlatform {
         if alone {
             member.annotations_mut().insert(labels::ALONE.to_owned(), "true".to_owned());
         }
-        self.hands().make_member(&member).await?;
+        self.hands().make::<EtcdMember>(&member).await?;
         Ok(())
     }
 }

@@ -27,7 +27,7 @@ impl Hands {
     /// Makes a Secret.
     ///
     /// # Errors
-    /// As [`Self::make_member`].
+    /// As [`Self::make`].
     pub async fn make_secret(&self, secret: &Secret) -> Result<Secret> {
         self.create::<Secret, _>(secret).await
     }
@@ -35,7 +35,7 @@ impl Hands {
     /// Changes entries of a Secret that is still in the very state that was read.
     ///
     /// # Errors
-    /// As [`Self::make_member`].
+    /// As [`Self::make`].
     pub async fn change_secret(&self, secret: &Identity, entries: &Entries) -> Result<Secret> {
         let bytes = |text: &String| ByteString(text.clone().into_bytes());
         let data: BTreeMap<_, _> =
@@ -56,7 +56,7 @@ impl Hands {
     /// Makes a Certificate.
     ///
     /// # Errors
-    /// As [`Self::make_member`].
+    /// As [`Self::make`].
     pub async fn make_certificate(&self, certificate: &Certificate) -> Result<()> {
         self.create::<Certificate, _>(certificate).await.map(drop)
     }
@@ -64,7 +64,7 @@ impl Hands {
     /// Asks for something else with a Certificate that was read.
     ///
     /// # Errors
-    /// As [`Self::make_member`].
+    /// As [`Self::make`].
     pub async fn change_certificate(&self, found: &Certificate, spec: &CertificateSpec) -> Result<()> {
         self.patch::<Certificate>(&Identity::of(&found.metadata), json!({ "spec": spec })).await.map(drop)
     }

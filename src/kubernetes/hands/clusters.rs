@@ -7,11 +7,7 @@ use serde_json::json;
 use super::{Hands, Result, error::failed};
 use crate::{
     api::EtcdCluster,
-    kubernetes::{
-        patch,
-        store::Identity,
-        views::{ClusterView, ObjectView},
-    },
+    kubernetes::{patch, store::Identity, views::ObjectView},
     plan::status::ClusterStatus,
 };
 
@@ -19,7 +15,7 @@ impl Hands {
     /// Makes or changes a Service.
     ///
     /// # Errors
-    /// As [`Self::make_member`].
+    /// As [`Self::make`].
     pub async fn apply_service(&self, service: &Service) -> Result<()> {
         let applied = self.apply(service).await?;
         self.stores.services.wrote(ObjectView::of_partial(&applied));
@@ -29,7 +25,7 @@ impl Hands {
     /// Makes or changes a PodDisruptionBudget.
     ///
     /// # Errors
-    /// As [`Self::make_member`].
+    /// As [`Self::make`].
     pub async fn apply_budget(&self, budget: &PodDisruptionBudget) -> Result<()> {
         let applied = self.apply(budget).await?;
         self.stores.budgets.wrote(ObjectView::of_partial(&applied));
@@ -39,18 +35,16 @@ impl Hands {
     /// Writes an annotation of an EtcdCluster.
     ///
     /// # Errors
-    /// As [`Self::make_member`].
+    /// As [`Self::make`].
     pub async fn annotate_cluster(&self, cluster: &Identity, name: &str, value: &str) -> Result<()> {
         let change = json!({ "metadata": { "annotations": { name: value } } });
-        let changed: EtcdCluster = self.patch(cluster, change).await?;
-        self.stores.clusters.wrote(ClusterView::of(Ok(changed)));
-        Ok(())
+        self.change::<EtcdCluster>(cluster, change).await
     }
 
     /// Shows a status.
     ///
     /// # Errors
-    /// As [`Self::make_member`].
+    /// As [`Self::make`].
     pub async fn show_status(
         &self,
         cluster: &Identity,
@@ -65,7 +59,7 @@ impl Hands {
         let shown = api.patch_status(&cluster.name, &PatchParams::default(), &change).await;
         match shown {
             Ok(changed) => {
-                self.stores.clusters.wrote(ClusterView::of(Ok(changed)));
+                self.remember(changed);
                 Ok(())
             }
             Err(kube::Error::SerdeError(_)) => Ok(()),

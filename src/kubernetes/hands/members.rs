@@ -1,45 +1,69 @@
 //! Writes of a member's objects: its EtcdMember, its claim, its Pod.
 
-use k8s_openapi::{api::core::v1, apimachinery::pkg::apis::meta::v1::OwnerReference};
-use kube::api::{Patch, PatchParams};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
 use serde_json::{Value, json};
 
-use super::{Hands, Result, error::failed};
+use super::{Hands, OfMember, Remembered, Result, error::failed};
 use crate::{
     api::EtcdMember,
     kubernetes::{
         labels,
         slim::{PersistentVolumeClaim, Pod},
         store::Identity,
-        views::{ClaimView, MemberEntry, PodView},
     },
 };
 
 impl Hands {
-    /// Makes an EtcdMember.
+    /// Makes an object of a member.
     ///
     /// # Errors
     /// When the API server refuses, or its answer got lost.
-    pub async fn make_member(&self, member: &EtcdMember) -> Result<()> {
-        let made = self.create::<EtcdMember, _>(member).await?;
-        self.stores.members.wrote(MemberEntry::of(Ok(made)));
+    pub async fn make<K: OfMember>(&self, object: &K::Whole) -> Result<()> {
+        let made = self.create::<K, _>(object).await?;
+        self.remember(made);
         Ok(())
     }
 
-    /// Changes fields of an EtcdMember that is still the one that was read.
+    /// Changes fields of an object that is still the one that was read.
     ///
     /// # Errors
-    /// As [`Self::make_member`].
-    pub async fn change_member(&self, member: &Identity, change: Value) -> Result<()> {
-        let changed: EtcdMember = self.patch(member, change).await?;
-        self.stores.members.wrote(MemberEntry::of(Ok(changed)));
+    /// As [`Self::make`].
+    pub async fn change<K: Remembered>(&self, object: &Identity, change: Value) -> Result<()> {
+        let changed = self.patch::<K>(object, change).await?;
+        self.remember(changed);
+        Ok(())
+    }
+
+    /// Deletes an object of a member, if it is still the one that was read: the rest is up to [`OfMember::EXACTLY`]. A Pod
+    /// gets its own time to end.
+    ///
+    /// # Errors
+    /// As [`Self::make`].
+    pub async fn delete<K: OfMember>(&self, object: &Identity) -> Result<()> {
+        let params = DeleteParams::background().preconditions(Preconditions {
+            uid: Some(object.uid.clone()),
+            resource_version: K::EXACTLY.then(|| object.version.to_string()),
+        });
+        let gone = match self.api::<K>(&object.namespace).delete(&object.name, &params).await {
+            // It may take its time to end.
+            Ok(answer) => answer.left().filter(|left| left.meta().deletion_timestamp.is_some()),
+            Err(source) => match failed::<K>("delete", &object.name, source) {
+                error if error.not_found() => None,
+                error => return Err(error),
+            },
+        };
+        match gone {
+            Some(left) => self.remember(left),
+            None => K::store(&self.stores).forget(object),
+        }
         Ok(())
     }
 
     /// Records that etcd was started on a member's volume.
     ///
     /// # Errors
-    /// As [`Self::make_member`].
+    /// As [`Self::make`].
     pub async fn mark_started(&self, member: &Identity) -> Result<()> {
         let api = self.api::<EtcdMember>(&member.namespace);
         let change =
@@ -48,47 +72,14 @@ impl Hands {
             .patch_status(&member.name, &PatchParams::default(), &change)
             .await
             .map_err(|source| failed::<EtcdMember>("patch the status of", &member.name, source))?;
-        self.stores.members.wrote(MemberEntry::of(Ok(changed)));
-        Ok(())
-    }
-
-    /// Deletes an EtcdMember, if it is still in the very state that was read.
-    ///
-    /// # Errors
-    /// As [`Self::make_member`].
-    pub async fn delete_member(&self, member: &Identity) -> Result<()> {
-        if let Some(left) = self.delete::<EtcdMember>(member, true).await? {
-            self.stores.members.wrote(MemberEntry::of(Ok(left)));
-        } else {
-            self.stores.members.forget(member);
-        }
-        Ok(())
-    }
-
-    /// Makes a claim.
-    ///
-    /// # Errors
-    /// As [`Self::make_member`].
-    pub async fn make_claim(&self, claim: &v1::PersistentVolumeClaim) -> Result<()> {
-        let made = self.create::<PersistentVolumeClaim, _>(claim).await?;
-        self.stores.claims.wrote(ClaimView::of(made));
-        Ok(())
-    }
-
-    /// Changes fields of a claim that is still the one that was read.
-    ///
-    /// # Errors
-    /// As [`Self::make_member`].
-    pub async fn change_claim(&self, claim: &Identity, change: Value) -> Result<()> {
-        let changed: PersistentVolumeClaim = self.patch(claim, change).await?;
-        self.stores.claims.wrote(ClaimView::of(changed));
+        self.remember(changed);
         Ok(())
     }
 
     /// Lets a claim that is still the one that was read go with its owner, or outlive it. Other owners stay.
     ///
     /// # Errors
-    /// As [`Self::make_member`].
+    /// As [`Self::make`].
     pub async fn tie_claim(&self, claim: &Identity, owner: &OwnerReference, tied: bool) -> Result<()> {
         let reference = match tied {
             true => json!(owner),
@@ -100,47 +91,14 @@ impl Hands {
             .patch(&claim.name, &PatchParams::default(), &Patch::Strategic(json!({ "metadata": metadata })))
             .await
             .map_err(|source| failed::<PersistentVolumeClaim>("patch", &claim.name, source))?;
-        self.stores.claims.wrote(ClaimView::of(changed));
-        Ok(())
-    }
-
-    /// Deletes a claim, if it is still in the very state that was read.
-    ///
-    /// # Errors
-    /// As [`Self::make_member`].
-    pub async fn delete_claim(&self, claim: &Identity) -> Result<()> {
-        if let Some(left) = self.delete::<PersistentVolumeClaim>(claim, true).await? {
-            self.stores.claims.wrote(ClaimView::of(left));
-        } else {
-            self.stores.claims.forget(claim);
-        }
-        Ok(())
-    }
-
-    /// Makes a Pod.
-    ///
-    /// # Errors
-    /// As [`Self::make_member`].
-    pub async fn make_pod(&self, pod: &v1::Pod) -> Result<()> {
-        let made = self.create::<Pod, _>(pod).await?;
-        self.stores.pods.wrote(PodView::of(made));
-        Ok(())
-    }
-
-    /// Changes labels and annotations of a Pod that is still this one.
-    ///
-    /// # Errors
-    /// As [`Self::make_member`].
-    pub async fn change_pod(&self, pod: &Identity, change: Value) -> Result<()> {
-        let changed: Pod = self.patch(pod, change).await?;
-        self.stores.pods.wrote(PodView::of(changed));
+        self.remember(changed);
         Ok(())
     }
 
     /// Changes processor and memory of containers of a Pod that is still this one, while they run.
     ///
     /// # Errors
-    /// As [`Self::make_member`].
+    /// As [`Self::make`].
     pub async fn resize_pod(&self, pod: &Identity, containers: Vec<Value>) -> Result<()> {
         let change = json!({ "metadata": { "uid": pod.uid }, "spec": { "containers": containers } });
         let changed = self
@@ -148,14 +106,14 @@ impl Hands {
             .patch_subresource("resize", &pod.name, &PatchParams::default(), &Patch::Strategic(change))
             .await
             .map_err(|source| failed::<Pod>("resize", &pod.name, source))?;
-        self.stores.pods.wrote(PodView::of(changed));
+        self.remember(changed);
         Ok(())
     }
 
     /// Opens or closes a Pod's readiness gate.
     ///
     /// # Errors
-    /// As [`Self::make_member`].
+    /// As [`Self::make`].
     pub async fn set_in_service(&self, pod: &Identity, open: bool, reason: &str) -> Result<()> {
         let condition = json!({
             "type": labels::IN_SERVICE,
@@ -171,20 +129,7 @@ impl Hands {
             .patch_status(&pod.name, &PatchParams::default(), &change)
             .await
             .map_err(|source| failed::<Pod>("patch the status of", &pod.name, source))?;
-        self.stores.pods.wrote(PodView::of(changed));
-        Ok(())
-    }
-
-    /// Deletes a Pod, if it is still this one. It gets its own time to end.
-    ///
-    /// # Errors
-    /// As [`Self::make_member`].
-    pub async fn delete_pod(&self, pod: &Identity) -> Result<()> {
-        if let Some(left) = self.delete::<Pod>(pod, false).await? {
-            self.stores.pods.wrote(PodView::of(left));
-        } else {
-            self.stores.pods.forget(pod);
-        }
+        self.remember(changed);
         Ok(())
     }
 }

@@ -8,20 +8,24 @@ mod clusters;
 mod error;
 mod members;
 mod reads;
+mod remembered;
 
 use std::{fmt::Debug, sync::Arc};
 
 use k8s_openapi::NamespaceResourceScope;
 use kube::{
     Api, Client, Resource, ResourceExt,
-    api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions},
+    api::{Patch, PatchParams, PostParams},
     core::{PartialObjectMeta, Request},
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
-pub use self::error::CallError;
 use self::error::failed;
+pub use self::{
+    error::CallError,
+    remembered::{OfMember, Remembered},
+};
 use super::{ending::Ending, store::Identity, watch::Stores};
 
 /// The name under which fields are owned.
@@ -84,6 +88,11 @@ impl Hands {
         self.noted(object.namespace(), applied)
     }
 
+    /// Takes what a write answered.
+    fn remember<K: Remembered>(&self, object: K) {
+        K::store(&self.stores).wrote(object.view());
+    }
+
     /// Notes a namespace in which nothing can be made any more.
     fn noted<T>(&self, namespace: Option<String>, result: Result<T>) -> Result<T> {
         if let (Some(namespace), Err(error)) = (&namespace, &result)
@@ -110,25 +119,5 @@ impl Hands {
             .patch(&identity.name, &PatchParams::default(), &Patch::Merge(change))
             .await
             .map_err(|source| failed::<K>("patch", &identity.name, source))
-    }
-
-    /// `exactly` asks for the very state that was read, not only for the same object. Answers what is left: an object
-    /// that takes its time to end.
-    async fn delete<K>(&self, identity: &Identity, exactly: bool) -> Result<Option<K>>
-    where
-        K: Resource<Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug,
-        K::DynamicType: Default,
-    {
-        let params = DeleteParams::background().preconditions(Preconditions {
-            uid: Some(identity.uid.clone()),
-            resource_version: exactly.then(|| identity.version.to_string()),
-        });
-        match self.api::<K>(&identity.namespace).delete(&identity.name, &params).await {
-            Ok(answer) => Ok(answer.left().filter(|left| left.meta().deletion_timestamp.is_some())),
-            Err(source) => match failed::<K>("delete", &identity.name, source) {
-                error if error.not_found() => Ok(None),
-                error => Err(error),
-            },
-        }
     }
 }

@@ -6,14 +6,13 @@ use k8s_openapi::NamespaceResourceScope;
 use kube::{Api, Resource, ResourceExt, api::ListParams};
 use serde::de::DeserializeOwned;
 
-use super::{Hands, Result, error::failed};
+use super::{Hands, Remembered, Result, error::failed};
 use crate::{
     api::{EtcdCluster, EtcdMember},
     kubernetes::{
         labels,
         slim::{Node, PersistentVolume, PersistentVolumeClaim, Pod, StorageClass},
-        store::{Store, View},
-        views::{ClaimView, ClusterView, MemberEntry, PodView},
+        store::View,
     },
 };
 
@@ -23,35 +22,24 @@ impl Hands {
     /// # Errors
     /// When the API server does not answer.
     pub async fn refresh(&self, namespace: &str, cluster: &str, member: &str) -> Result<bool> {
-        let stores = &self.stores;
         let (cluster, object, pod, claim) = futures::join!(
-            self.read::<EtcdCluster, _>(namespace, cluster, &stores.clusters, |one| ClusterView::of(Ok(one))),
-            self.read::<EtcdMember, _>(namespace, member, &stores.members, |one| MemberEntry::of(Ok(one))),
-            self.read::<Pod, _>(namespace, member, &stores.pods, PodView::of),
-            self.read::<PersistentVolumeClaim, _>(namespace, member, &stores.claims, ClaimView::of),
+            self.read::<EtcdCluster>(namespace, cluster),
+            self.read::<EtcdMember>(namespace, member),
+            self.read::<Pod>(namespace, member),
+            self.read::<PersistentVolumeClaim>(namespace, member),
         );
         Ok([cluster?, object?, pod?, claim?].into_iter().all(|same| same))
     }
 
-    async fn read<K, V>(
-        &self,
-        namespace: &str,
-        name: &str,
-        store: &Store<V>,
-        view: fn(K) -> V,
-    ) -> Result<bool>
-    where
-        K: Resource<Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug,
-        K::DynamicType: Default,
-        V: View,
-    {
+    async fn read<K: Remembered>(&self, namespace: &str, name: &str) -> Result<bool> {
         let found = self
             .api::<K>(namespace)
             .get_opt(name)
             .await
             .map_err(|source| failed::<K>("read", name, source))?;
+        let store = K::store(&self.stores);
         let known = store.get(namespace, name);
-        Ok(match (found.map(view), known) {
+        Ok(match (found.map(K::view), known) {
             (Some(found), Some(known)) => {
                 let same = found.identity().uid == known.identity().uid
                     && found.identity().version <= known.identity().version;

@@ -13,6 +13,7 @@ use serde_json::json;
 use super::{
     hands::Hands,
     render::{self, Fit},
+    slim::PersistentVolumeClaim,
     views::{ClaimView, MemberView, PodView},
 };
 use crate::api::EtcdCluster;
@@ -103,7 +104,9 @@ impl Volumes {
                     Ok(None) => {
                         let change =
                             json!({ "spec": { "resources": { "requests": { "storage": wanted.0 } } } });
-                        if let Err(error) = hands.change_claim(&claim.identity, change).await {
+                        if let Err(error) =
+                            hands.change::<PersistentVolumeClaim>(&claim.identity, change).await
+                        {
                             settled.refused.insert(error.to_string());
                         }
                     }
