@@ -1,6 +1,9 @@
 //! What counts as the data of a member.
 
-use std::{fs, path::Path};
+use std::{
+    fs::{self, File, TryLockError},
+    path::Path,
+};
 
 /// Whether etcd's data folder holds both a write-ahead log and a database: without either, what the member promised to
 /// its peers is lost.
@@ -15,9 +18,33 @@ pub fn has_log(data: &Path) -> bool {
     })
 }
 
+/// Whether some process has etcd's database open: as long as it does, it is locked.
+///
+/// When etcd stops, it closes its database after its log and everything else that it writes (`Cleanup` in
+/// `etcdserver/server.go` of 3.5 to 3.7), and then lingers for up to a second until its peers have hung up (`Close` in
+/// `embed/etcd.go`). Where files can't be locked, this says no all the time.
+pub fn database_open(data: &Path) -> bool {
+    let locked = File::open(data.join("member/snap/db")).map(|database| database.try_lock_shared());
+    matches!(locked, Ok(Err(TryLockError::WouldBlock)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_database_is_open_as_long_as_it_is_locked() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(!database_open(folder.path()), "there is none");
+        let snap = folder.path().join("member/snap");
+        fs::create_dir_all(&snap).unwrap();
+        let database = File::create(snap.join("db")).unwrap();
+        assert!(!database_open(folder.path()));
+        database.lock().unwrap();
+        assert!(database_open(folder.path()));
+        drop(database);
+        assert!(!database_open(folder.path()) && !database_open(folder.path()), "looking leaves no lock");
+    }
 
     #[test]
     fn both_the_log_and_the_database_have_to_be_there() {

@@ -21,7 +21,7 @@ use super::{
     tls,
 };
 use crate::{
-    member::{Addresses, Launch, render},
+    member::{Addresses, Launch, database_open, render},
     plan::{Admission, MemberName, Recipe, Side, Sides, transport::Listen},
 };
 
@@ -188,7 +188,8 @@ impl ProcessPlatform {
         });
     }
 
-    /// Ends a member's process: SIGTERM, on which etcd hands leadership over itself, and SIGKILL when that does not help.
+    /// Ends a member's process: SIGTERM, on which etcd hands leadership over itself, and SIGKILL once it has closed its data or
+    /// when SIGTERM does not help. For a second after that, it would only wait for its peers to hang up.
     pub(super) async fn end_process(&self, name: &MemberName) -> Result<(), ProcessError> {
         let process = {
             let mut lives = self.lives();
@@ -203,23 +204,25 @@ impl ProcessPlatform {
         };
         let Some(process) = process.filter(ProcessId::alive).or_else(found) else { return Ok(()) };
         let failed = |source| ProcessError::NotStopped { name: name.clone(), source };
+        let locks = database_open(&data);
         process.signal(Signal::TERM).map_err(failed)?;
-        if !ends_within(&process, GRACE).await {
+        if !within(GRACE, || !process.alive() || (locks && !database_open(&data))).await {
             tracing::warn!(member = %name, "it did not end on SIGTERM and is killed");
-            process.signal(Signal::KILL).map_err(failed)?;
-            ends_within(&process, GRACE).await;
         }
+        process.signal(Signal::KILL).map_err(failed)?;
+        within(GRACE, || !process.alive()).await;
         Ok(())
     }
 }
 
-async fn ends_within(process: &ProcessId, limit: Duration) -> bool {
-    let ended = async {
-        while process.alive() {
+/// Whether something is so within this time.
+async fn within(limit: Duration, done: impl Fn() -> bool) -> bool {
+    let until = async {
+        while !done() {
             tokio::time::sleep(LOOK).await;
         }
     };
-    tokio::time::timeout(limit, ended).await.is_ok()
+    tokio::time::timeout(limit, until).await.is_ok()
 }
 
 /// A member never starts on an empty folder once it was started, nor on a folder with something in it before: under

@@ -11,10 +11,13 @@ use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::{Child, Command};
 
 use super::words::ASSIGNMENT;
+use crate::member::database_open;
 
 /// How long etcd gets to end by itself before it is killed. Kubernetes gives a Pod 30 s, of which the hand-over of the
 /// leadership takes at most two.
 const GRACE: Duration = Duration::from_secs(20);
+/// How often is looked whether it has closed its data.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// Starts etcd. It writes to the guard's own output.
 ///
@@ -31,19 +34,31 @@ pub(super) fn spawn(program: &Path, flags: &[String]) -> std::io::Result<Child> 
     command.spawn()
 }
 
-/// Ends etcd: SIGTERM, and SIGKILL when that does not help.
-pub(super) async fn end(child: &mut Child) {
+/// Ends etcd: SIGTERM, and SIGKILL once it has closed its data or when SIGTERM does not help. A second in which it only waits
+/// for its peers to hang up is a second more until this member serves again.
+pub(super) async fn end(child: &mut Child, data: &Path) {
+    let locks = database_open(data);
     // The process was not waited for yet, so its pid can't be another's.
     if let Some(pid) = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw)
         && let Err(error) = kill_process(pid, Signal::TERM)
     {
         tracing::warn!(%error, "SIGTERM could not be sent to etcd");
     }
-    if tokio::time::timeout(GRACE, child.wait()).await.is_err() {
-        tracing::warn!("etcd did not end within {} s of SIGTERM and is killed", GRACE.as_secs());
-        if let Err(error) = child.kill().await {
-            tracing::warn!(%error, "etcd could not be killed");
+    let closed = async {
+        while !locks || database_open(data) {
+            tokio::time::sleep(LOOK).await;
         }
+    };
+    tokio::select! {
+        biased;
+        _ = child.wait() => return,
+        () = closed => tracing::info!("etcd has closed its data; what it still waits for is nothing to wait for"),
+        () = tokio::time::sleep(GRACE) => {
+            tracing::warn!("etcd did not end within {} s of SIGTERM and is killed", GRACE.as_secs());
+        }
+    }
+    if let Err(error) = child.kill().await {
+        tracing::warn!(%error, "etcd could not be killed");
     }
 }
 
@@ -55,6 +70,8 @@ pub(super) fn code(status: ExitStatus) -> u8 {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
+
     use super::*;
 
     #[tokio::test]
@@ -65,5 +82,29 @@ mod tests {
             assert_eq!(code(status), expected, "{script}");
         }
         assert!(spawn(Path::new("/no/such/etcd"), &[]).is_err());
+    }
+
+    #[tokio::test]
+    async fn what_has_closed_its_data_is_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let (snap, deaf) = (folder.path().join("member/snap"), folder.path().join("deaf"));
+        std::fs::create_dir_all(&snap).unwrap();
+        let database = File::create(snap.join("db")).unwrap();
+        let script = format!("trap '' TERM; : > {}; exec sleep 60", deaf.display());
+        let mut child = spawn(Path::new("/bin/sh"), &["-c".to_owned(), script]).unwrap();
+        while !deaf.exists() {
+            tokio::time::sleep(LOOK).await;
+        }
+        const A_WHILE: Duration = Duration::from_millis(200);
+        let early = tokio::time::timeout(A_WHILE, end(&mut child, folder.path())).await;
+        assert!(early.is_err(), "a database that was never locked says nothing");
+        database.lock().unwrap();
+        let closes = async {
+            tokio::time::sleep(A_WHILE).await;
+            drop(database);
+        };
+        let began = std::time::Instant::now();
+        tokio::join!(end(&mut child, folder.path()), closes);
+        assert!((A_WHILE..GRACE).contains(&began.elapsed()), "{:?}", began.elapsed());
     }
 }

@@ -269,7 +269,7 @@ impl Guard {
         }
         self.desk.show(Phase::Stopping, None);
         leave::hand_over(&self.http(), &self.addresses).await;
-        etcd::end(child).await;
+        etcd::end(child, &self.desk.places.data()).await;
         Ok(None)
     }
 }
