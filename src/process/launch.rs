@@ -204,6 +204,7 @@ impl ProcessPlatform {
         };
         let Some(process) = process.filter(ProcessId::alive).or_else(found) else { return Ok(()) };
         let failed = |source| ProcessError::NotStopped { name: name.clone(), source };
+        // Where it is not locked while it runs, that nobody has it locked later says nothing.
         let locks = database_open(&data);
         process.signal(Signal::TERM).map_err(failed)?;
         if !within(GRACE, || !process.alive() || (locks && !database_open(&data))).await {

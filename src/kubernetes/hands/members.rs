@@ -45,7 +45,7 @@ impl Hands {
             uid: Some(object.uid.clone()),
             resource_version: K::EXACTLY.then(|| object.version.to_string()),
         });
-        let gone = match self.api::<K>(&object.namespace).delete(&object.name, &params).await {
+        let left = match self.api::<K>(&object.namespace).delete(&object.name, &params).await {
             // It may take its time to end.
             Ok(answer) => answer.left().filter(|left| left.meta().deletion_timestamp.is_some()),
             Err(source) => match failed::<K>("delete", &object.name, source) {
@@ -53,7 +53,7 @@ impl Hands {
                 error => return Err(error),
             },
         };
-        match gone {
+        match left {
             Some(left) => self.remember(left),
             None => K::store(&self.stores).forget(object),
         }

@@ -37,6 +37,7 @@ pub(super) fn spawn(program: &Path, flags: &[String]) -> std::io::Result<Child> 
 /// Ends etcd: SIGTERM, and SIGKILL once it has closed its data or when SIGTERM does not help. A second in which it only waits
 /// for its peers to hang up is a second more until this member serves again.
 pub(super) async fn end(child: &mut Child, data: &Path) {
+    // Where it is not locked while it runs, that nobody has it locked later says nothing.
     let locks = database_open(data);
     // The process was not waited for yet, so its pid can't be another's.
     if let Some(pid) = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw)
