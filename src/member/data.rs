@@ -18,12 +18,30 @@ pub fn has_log(data: &Path) -> bool {
     })
 }
 
-/// Whether some process has etcd's database open: as long as it does, it is locked.
+/// Tells when an etcd that is about to be stopped has closed its data.
 ///
 /// When etcd stops, it closes its database after its log and everything else that it writes (`Cleanup` in
 /// `etcdserver/server.go` of 3.5 to 3.7), and then lingers for up to a second until its peers have hung up (`Close` in
-/// `embed/etcd.go`). Where files can't be locked, this says no all the time.
-pub fn database_open(data: &Path) -> bool {
+/// `embed/etcd.go`). It locks its database as long as that is open.
+#[derive(Debug)]
+pub struct Closing<'d> {
+    data: &'d Path,
+    locked: bool,
+}
+
+impl<'d> Closing<'d> {
+    /// Looks at the data folder of an etcd that was not told to stop yet.
+    pub fn of(data: &'d Path) -> Self {
+        Self { data, locked: database_open(data) }
+    }
+
+    /// Whether it has. Where the database was not locked before, that nobody has it locked now says nothing.
+    pub fn done(&self) -> bool {
+        self.locked && !database_open(self.data)
+    }
+}
+
+fn database_open(data: &Path) -> bool {
     let locked = File::open(data.join("member/snap/db")).map(|database| database.try_lock_shared());
     matches!(locked, Ok(Err(TryLockError::WouldBlock)))
 }
@@ -40,9 +58,13 @@ mod tests {
         fs::create_dir_all(&snap).unwrap();
         let database = File::create(snap.join("db")).unwrap();
         assert!(!database_open(folder.path()));
+        assert!(!Closing::of(folder.path()).done(), "what was never locked says nothing");
         database.lock().unwrap();
         assert!(database_open(folder.path()));
+        let closing = Closing::of(folder.path());
+        assert!(!closing.done());
         drop(database);
+        assert!(closing.done());
         assert!(!database_open(folder.path()) && !database_open(folder.path()), "looking leaves no lock");
     }
 

@@ -7,7 +7,7 @@ pub mod guard;
 mod snapshots;
 mod spelling;
 
-pub use data::{data_present, database_open, has_log};
+pub use data::{Closing, data_present, has_log};
 pub use flags::{Addresses, CertificateFiles, Launch, render};
 pub use snapshots::Snapshots;
 pub use spelling::{judged_flags, unknown_flag, unknown_flags};

@@ -21,7 +21,7 @@ use super::{
     tls,
 };
 use crate::{
-    member::{Addresses, Launch, database_open, render},
+    member::{Addresses, Closing, Launch, render},
     plan::{Admission, MemberName, Recipe, Side, Sides, transport::Listen},
 };
 
@@ -204,10 +204,9 @@ impl ProcessPlatform {
         };
         let Some(process) = process.filter(ProcessId::alive).or_else(found) else { return Ok(()) };
         let failed = |source| ProcessError::NotStopped { name: name.clone(), source };
-        // Where it is not locked while it runs, that nobody has it locked later says nothing.
-        let locks = database_open(&data);
+        let closing = Closing::of(&data);
         process.signal(Signal::TERM).map_err(failed)?;
-        if !within(GRACE, || !process.alive() || (locks && !database_open(&data))).await {
+        if !within(GRACE, || !process.alive() || closing.done()).await {
             tracing::warn!(member = %name, "it did not end on SIGTERM and is killed");
         }
         process.signal(Signal::KILL).map_err(failed)?;

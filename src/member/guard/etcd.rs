@@ -11,7 +11,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::{Child, Command};
 
 use super::words::ASSIGNMENT;
-use crate::member::database_open;
+use crate::member::Closing;
 
 /// How long etcd gets to end by itself before it is killed. Kubernetes gives a Pod 30 s, of which the hand-over of the
 /// leadership takes at most two.
@@ -37,8 +37,7 @@ pub(super) fn spawn(program: &Path, flags: &[String]) -> std::io::Result<Child> 
 /// Ends etcd: SIGTERM, and SIGKILL once it has closed its data or when SIGTERM does not help. A second in which it only waits
 /// for its peers to hang up is a second more until this member serves again.
 pub(super) async fn end(child: &mut Child, data: &Path) {
-    // Where it is not locked while it runs, that nobody has it locked later says nothing.
-    let locks = database_open(data);
+    let closing = Closing::of(data);
     // The process was not waited for yet, so its pid can't be another's.
     if let Some(pid) = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw)
         && let Err(error) = kill_process(pid, Signal::TERM)
@@ -46,7 +45,7 @@ pub(super) async fn end(child: &mut Child, data: &Path) {
         tracing::warn!(%error, "SIGTERM could not be sent to etcd");
     }
     let closed = async {
-        while !locks || database_open(data) {
+        while !closing.done() {
             tokio::time::sleep(LOOK).await;
         }
     };
